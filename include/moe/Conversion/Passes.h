@@ -1,0 +1,36 @@
+//===- Passes.h - From moe to vectors and LLVM ------------------*- C++ -*-===//
+
+#ifndef MOE_CONVERSION_PASSES_H
+#define MOE_CONVERSION_PASSES_H
+
+#include "moe/Dialect/MoE.h"
+
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Pass/Pass.h"
+
+namespace mlir::moe {
+
+/// Of the run function, set by moe-plan-workspace: byte offset of the routes.
+inline constexpr StringLiteral kRoutesOffsetAttr = "moe.routes_offset";
+
+/// The symbol of a weight section: `MODEL_w_SECTION`, with other characters
+/// than those of C identifiers replaced by `_`.
+std::string weightSymbol(ModuleOp module, StringRef section);
+
+#define GEN_PASS_DECL
+#include "moe/Conversion/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "moe/Conversion/Passes.h.inc"
+
+} // namespace mlir::moe
+
+#endif // MOE_CONVERSION_PASSES_H

@@ -1,0 +1,103 @@
+//===- Passes.td - From moe to vectors and LLVM ------------*- tablegen -*-===//
+
+#ifndef MOE_CONVERSION_PASSES_TD
+#define MOE_CONVERSION_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def ConvertMoEToLinalg : Pass<"convert-moe-to-linalg", "::mlir::ModuleOp"> {
+  let summary = "lower the moe dialect to linalg on tensors in panel layout";
+  let description = [{
+    Activations become tensors [tokens, panels, 16]: channels in lanes of 16, the
+    missing ones zero. Weights become `moe.weights` of derived parameters in
+    panel order. Every matrix product is a `linalg.generic` whose two innermost
+    parallel dimensions are a panel and its lanes; what follows it (bias,
+    activation, gate, residual) are element-wise generics that vectorisation
+    fuses into its epilogue.
+
+    The run function becomes
+    `(%image, %logits, %routes: memref<Rx4xi32>) -> i32` on memory, the last only if
+    there are routers: rows of block, expert, gate (the bits of an f32), tokens.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect", "::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::scf::SCFDialect",
+    "::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
+    "::mlir::memref::MemRefDialect",
+    "::mlir::bufferization::BufferizationDialect"];
+}
+
+def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
+  let summary = "tile and vectorise linalg for a target's registers";
+  let description = [{
+    Turns each `linalg.generic` into loops over vectors of 16 lanes. A matrix
+    product becomes a loop over register tiles (rows x panels, chosen from the
+    target's registers so that no poor remainder is left), whose accumulators
+    live in registers through the loop over k; an element-wise generic that is
+    its only reader becomes the tile's epilogue.
+  }];
+  let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
+    "row of the target table: a CPU's name">];
+  let dependentDialects = ["::mlir::vector::VectorDialect",
+    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::arith::ArithDialect", "::mlir::ub::UBDialect",
+    "::mlir::bufferization::BufferizationDialect"];
+}
+
+def ExpandMath : Pass<"moe-expand-math", "::mlir::func::FuncOp"> {
+  let summary = "replace exp, erf and tanh by polynomials";
+  let description = [{
+    `math.exp`, `math.erf`, `math.tanh` and `math.rsqrt` on f32 and vectors of it
+    become arithmetic good to a few units in the last place, so that no call to
+    libm is left and whole vectors are computed at once.
+  }];
+  let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
+    "row of the target table: a CPU's name">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::math::MathDialect"];
+}
+
+def LowerCopies : Pass<"moe-lower-copies", "::mlir::func::FuncOp"> {
+  let summary = "copies of strided memory as loops";
+  let description = [{
+    Copies that bufferisation could not avoid and that are not of contiguous
+    memory become loops: MLIR's own lowering calls its runtime library, which is
+    not there.
+  }];
+  let dependentDialects = ["::mlir::scf::SCFDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
+def PlanWorkspace : Pass<"moe-plan-workspace", "::mlir::func::FuncOp"> {
+  let summary = "place all buffers in one workspace";
+  let description = [{
+    Replaces every `memref.alloc` by a view of a single workspace that the caller
+    brings as a new last argument `memref<Nxi8>`. Buffers whose lifetimes do not
+    overlap share bytes. The routes, if there are any, come first. The function's
+    `moe.routes_offset` says where.
+  }];
+  let dependentDialects = ["::mlir::memref::MemRefDialect",
+    "::mlir::arith::ArithDialect"];
+}
+
+def OutlineKernels : Pass<"moe-outline-kernels", "::mlir::ModuleOp"> {
+  let summary = "one function for loop nests that are alike";
+  let description = [{
+    Moves each outermost loop nest of the run function into a function of its own
+    and merges those that are the same but for the buffers they work on: the
+    blocks of a model are alike, so code size and compile time do not grow with
+    their number.
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+def ConvertToLLVM : Pass<"convert-moe-to-llvm", "::mlir::ModuleOp"> {
+  let summary = "lower everything to the LLVM dialect";
+  let description = [{
+    Memory becomes bare pointers, `moe.weights` addresses within the weight
+    sections (external symbols `MODEL_w_SECTION`), experts an index into a table
+    of such addresses.
+  }];
+  let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
+}
+
+#endif // MOE_CONVERSION_PASSES_TD

@@ -1,0 +1,33 @@
+//===- RegisterTile.h - How a matrix product is cut into tiles --*- C++ -*-===//
+
+#ifndef MOE_CONVERSION_REGISTERTILE_H
+#define MOE_CONVERSION_REGISTERTILE_H
+
+#include "moe/Target/CpuTable.h"
+
+#include <cstdint>
+
+namespace mlir::moe {
+
+/// The part of a result that stays in registers through the loop over k:
+/// `rows` rows by `panels` panels of 16 channels.
+struct RegisterTile {
+  int64_t rows, panels;
+};
+
+/// Chooses the tile for a product with `rows` rows and `panels` panels.
+///
+/// A step over k loads `panels` vectors of the weight and `rows` scalars, and
+/// does rows x panels multiply-adds. The tile's accumulators, the weight's
+/// vectors and one broadcast must fit in the registers. Among the tiles that
+/// fit, the cheapest is the one with the least time for the whole product, where
+/// a step takes as long as the slower of its multiply-adds (two a cycle) and its
+/// loads (two a cycle), but at least the latency of a multiply-add, since each
+/// accumulator waits for its own last value. The remainders of rows and panels
+/// count as the smaller tiles that they are.
+RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
+                                const CpuLevel &cpu);
+
+} // namespace mlir::moe
+
+#endif // MOE_CONVERSION_REGISTERTILE_H

@@ -1,0 +1,37 @@
+//===- MoEOpInterfaces.td - Interfaces of the moe ops ------*- tablegen -*-===//
+
+#ifndef MOE_DIALECT_MOEOPINTERFACES_TD
+#define MOE_DIALECT_MOEOPINTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def WeightExprOpInterface : OpInterface<"WeightExprOpInterface"> {
+  let cppNamespace = "::mlir::moe";
+  let description = [{
+    A weight expression: an op inside a `moe.param`'s recipe. It is never
+    executed by the model; the compiler evaluates it once, when the weight
+    sections are written.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Computes the op's result from its operands, all f32 and row-major as
+        their tensor types say. `out` has the result's number of elements and
+        is uninitialised.
+      }],
+      "void", "evaluate",
+      (ins "::llvm::ArrayRef<::llvm::ArrayRef<float>>":$operands,
+           "::llvm::MutableArrayRef<float>":$out)>];
+}
+
+def LayerOpInterface : OpInterface<"LayerOpInterface"> {
+  let cppNamespace = "::mlir::moe";
+  let description = [{
+    A layer whose work can be counted. Multiply-adds are those of its matrix
+    products (attention's included), which is how papers on ViTs count.
+  }];
+  let methods = [
+    InterfaceMethod<"Multiply-adds of one execution.",
+      "int64_t", "getMultiplyAdds", (ins)>];
+}
+
+#endif // MOE_DIALECT_MOEOPINTERFACES_TD

@@ -1,0 +1,669 @@
+//===- MoEOps.td - Operations of the moe dialect -----------*- tablegen -*-===//
+
+#ifndef MOE_DIALECT_MOEOPS_TD
+#define MOE_DIALECT_MOEOPS_TD
+
+include "moe/Dialect/MoEDialect.td"
+include "moe/Dialect/MoEOpInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/OpAsmInterface.td"
+include "mlir/IR/RegionKindInterface.td"
+include "mlir/IR/SymbolInterfaces.td"
+
+class MoE_Op<string mnemonic, list<Trait> traits = []>
+    : Op<MoE_Dialect, mnemonic, traits>;
+
+/// A layer: pure, on tensors, with work that can be counted.
+class MoE_LayerOp<string mnemonic, list<Trait> traits = []>
+    : MoE_Op<mnemonic, !listconcat([Pure,
+        DeclareOpInterfaceMethods<LayerOpInterface>], traits)> {
+  let hasVerifier = 1;
+}
+
+/// A weight expression: only inside a moe.param's recipe.
+class MoE_WeightOp<string mnemonic, list<Trait> traits = []>
+    : MoE_Op<mnemonic, !listconcat([Pure,
+        DeclareOpInterfaceMethods<WeightExprOpInterface>,
+        ParentOneOf<["ParamOp"]>], traits)> {
+  let hasVerifier = 1;
+}
+
+def F32StaticTensor : StaticShapeTensorOf<[F32]>;
+def F32Vector1D : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[1]>]>,
+    "1-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
+def F32Matrix : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[2]>]>,
+    "2-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
+def F32Image : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[3]>]>,
+    "[channels, height, width] tensor of f32 with a static shape",
+    "::mlir::RankedTensorType">;
+def F32Kernel : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[4]>]>,
+    "4-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
+def IndexVector : StaticShapeTensorOf<[Index]>;
+
+//===----------------------------------------------------------------------===//
+// Parameters
+//===----------------------------------------------------------------------===//
+
+def ParamOp : MoE_Op<"param", [Symbol, IsolatedFromAbove, SingleBlock,
+    HasParent<"::mlir::ModuleOp">]> {
+  let summary = "a named parameter of the model";
+  let description = [{
+    Declares a parameter: a name and a type. Without a recipe, its value is the
+    tensor of the same name in the weight file (widened to f32 if it is stored
+    as f16 or bf16). With a recipe, its value is what the region yields.
+
+    `section` and `offset` say where the value lies in the binary: the weight
+    section's name (`shared` if there is none) and the byte offset in it. The
+    importer gives each expert a section of its own; `moe-place-weights` sets
+    the offsets of those parameters that the code reads.
+
+    Constraints: (1) the type is a static-shaped f32 tensor; (2) a recipe holds
+    weight expressions and `moe.get` only and yields one value of the
+    parameter's type; (3) the offset is not negative.
+
+    Example:
+
+    ```mlir
+    moe.param @head.weight : tensor<10x64xf32>
+    moe.param @head.weight.scaled : tensor<10x64xf32> = {
+      %w = moe.get @head.weight : tensor<10x64xf32>
+      %g = moe.get @norm.weight : tensor<64xf32>
+      %0 = moe.scale_columns %w, %g : tensor<10x64xf32>
+      moe.yield %0 : tensor<10x64xf32>
+    }
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<F32StaticTensor>:$type,
+      OptionalAttr<StrAttr>:$section, OptionalAttr<I64Attr>:$offset);
+  let regions = (region MaxSizedRegion<1>:$recipe);
+  let assemblyFormat = [{
+    $sym_name `:` $type (`in` $section^)? (`at` $offset^)? attr-dict
+    (`=` $recipe^)?
+  }];
+  let builders = [OpBuilder<(ins "::llvm::StringRef":$name,
+      "::mlir::RankedTensorType":$type, CArg<"::mlir::StringAttr", "{}">:$section)>];
+  let extraClassDeclaration = [{
+    /// The section of those parameters that name none.
+    static ::llvm::StringRef getSharedSection() { return "shared"; }
+    ::llvm::StringRef getSectionName() {
+      return getSection().value_or(getSharedSection());
+    }
+    bool isDerived() { return !getRecipe().empty(); }
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
+}
+
+def ParamTableOp : MoE_Op<"param_table", [Symbol, HasParent<"::mlir::ModuleOp">,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one parameter per expert, to be indexed";
+  let description = [{
+    A list of parameters of the same type: the e-th belongs to expert e.
+    `moe.get @table[%e]` reads one of them, and no byte of the others.
+
+    Constraints: (1) at least one entry; (2) every entry names a `moe.param`;
+    (3) all entries and the table have one type.
+
+    Example:
+
+    ```mlir
+    moe.param_table @fc1 [@experts.0.fc1, @experts.1.fc1] : tensor<256x64xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefArrayAttr:$params,
+      TypeAttrOf<F32StaticTensor>:$type);
+  let assemblyFormat = "$sym_name $params `:` $type attr-dict";
+  let extraClassDeclaration = [{
+    ::mlir::RankedTensorType getTensorType() {
+      return ::llvm::cast<::mlir::RankedTensorType>(getType());
+    }
+  }];
+  let hasVerifier = 1;
+}
+
+def GetOp : MoE_Op<"get", [Pure,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the value of a parameter";
+  let description = [{
+    The value of a `moe.param`, or of entry `expert` of a `moe.param_table`.
+
+    Constraints: (1) the symbol is a `moe.param` if there is no index, a
+    `moe.param_table` if there is one; (2) the result has its type.
+
+    Example:
+
+    ```mlir
+    %w = moe.get @head.weight : tensor<10x64xf32>
+    %1 = moe.get @fc1[%e] : tensor<256x64xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$param, Optional<Index>:$expert);
+  let results = (outs F32StaticTensor:$result);
+  let assemblyFormat =
+      "$param (`[` $expert^ `]`)? attr-dict `:` type($result)";
+}
+
+def WeightsOp : MoE_Op<"weights", [Pure,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the memory that holds a parameter";
+  let description = [{
+    What `moe.get` becomes in lowered code: the address of a parameter, or of
+    entry `expert` of a table, as read-only memory. The parameters have offsets
+    after `moe-place-weights`; those of a table lie at the same offset of their
+    sections.
+
+    Constraints: (1) as `moe.get`; (2) the result is a memref of the parameter's
+    shape and element type with the default layout.
+
+    Example:
+
+    ```mlir
+    %w = moe.weights @head.weight.packed : memref<4x64x16xf32>
+    %1 = moe.weights @fc1.packed[%e] : memref<16x64x16xf32>
+    ```
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$param, Optional<Index>:$expert);
+  let results = (outs StaticShapeMemRefOf<[F32]>:$result);
+  let assemblyFormat =
+      "$param (`[` $expert^ `]`)? attr-dict `:` type($result)";
+}
+
+//===----------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------===//
+
+def PatchEmbedOp : MoE_LayerOp<"patch_embed"> {
+  let summary = "tokens from an image's patches";
+  let description = [{
+    Cuts the image [C, H, W] into patches of Ph x Pw, row by row, and projects
+    each with the weight [D, C, Ph, Pw].
+
+    With an `offset` of shape [D], token p is the projection of patch p plus the
+    offset. With one of shape [N, D], `prefix` tokens come before the patches:
+    they are the first rows of the offset themselves, and token prefix + p is
+    the projection of patch p plus row prefix + p. That is what
+    `moe-fold-constants` makes of class token and position embedding.
+
+    Constraints: (1) the patch divides the image; (2) channels and widths agree;
+    (3) N = prefix + number of patches, and prefix = 0 for a 1-D offset.
+
+    Example:
+
+    ```mlir
+    %x = moe.patch_embed %image, %w, %b
+        : tensor<3x224x224xf32>, tensor<192x3x32x32xf32>, tensor<192xf32>
+        -> tensor<49x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Image:$image, F32Kernel:$weight, F32StaticTensor:$offset,
+      DefaultValuedAttr<I64Attr, "0">:$prefix);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $image `,` $weight `,` $offset (`prefix` $prefix^)? attr-dict `:`
+    type($image) `,` type($weight) `,` type($offset) `->` type($result)
+  }];
+}
+
+def ClassTokenOp : MoE_Op<"class_token", [Pure]> {
+  let summary = "puts the class token before the patch tokens";
+  let description = [{
+    The result has one row more than `tokens`; row 0 is `token`.
+
+    Constraints: (1) one row more, the same width; (2) the token has shape
+    [1, 1, D].
+
+    Example:
+
+    ```mlir
+    %y = moe.class_token %x, %cls
+        : tensor<49x192xf32>, tensor<1x1x192xf32> -> tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Image:$token);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $tokens `,` $token attr-dict `:` type($tokens) `,` type($token) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def PositionOp : MoE_Op<"position", [Pure, AllTypesMatch<["tokens", "result"]>]> {
+  let summary = "adds the position embedding";
+  let description = [{
+    Adds row t of the embedding [1, N, D] to token t.
+
+    Constraints: (1) the embedding has shape [1, N, D] for tokens [N, D].
+
+    Example:
+
+    ```mlir
+    %y = moe.position %x, %pos : tensor<50x192xf32>, tensor<1x50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Image:$embedding);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$tokens `,` $embedding attr-dict `:` type($tokens) `,` type($embedding)";
+  let hasVerifier = 1;
+}
+
+def SliceTokensOp : MoE_Op<"slice_tokens", [Pure]> {
+  let summary = "some consecutive tokens";
+  let description = [{
+    Rows [first, first + M) of the tokens, where M is the result's rows. A slice
+    of all rows folds away, a slice of a slice becomes one.
+
+    Constraints: (1) the rows exist; (2) the widths agree.
+
+    Example:
+
+    ```mlir
+    %cls = moe.slice_tokens %x from 0 : tensor<50x192xf32> -> tensor<1x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, I64Attr:$first);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$tokens `from` $first attr-dict `:` type($tokens) `->` type($result)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
+def PoolOp : MoE_Op<"pool", [Pure]> {
+  let summary = "mean of consecutive tokens";
+  let description = [{
+    The mean of rows [first, first + count). Of a single row it becomes a
+    `moe.slice_tokens`, which is how the class token is pooled.
+
+    Constraints: (1) the rows exist and count > 0; (2) the result is [1, D].
+
+    Example:
+
+    ```mlir
+    %p = moe.pool %x from 1 count 49 : tensor<50x192xf32> -> tensor<1x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, I64Attr:$first, I64Attr:$count);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $tokens `from` $first `count` $count attr-dict `:` type($tokens) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+  let hasCanonicalizer = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+def LayerNormOp : MoE_Op<"layer_norm", [Pure, AttrSizedOperandSegments,
+    AllTypesMatch<["tokens", "result"]>]> {
+  let summary = "layer normalisation of each token";
+  let description = [{
+    (x - mean) / sqrt(variance + eps) over the token's D values (the variance is
+    the biased one), then times `scale` plus `shift` if there are any.
+    `moe-fold-constants` moves scale and shift into the matrix products that
+    read the result.
+
+    Constraints: (1) scale and shift come together and have shape [D];
+    (2) eps is finite and not negative.
+
+    Example:
+
+    ```mlir
+    %h = moe.layer_norm %x affine(%g, %b) eps 1.0e-6
+        : tensor<50x192xf32>, tensor<192xf32>, tensor<192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, Optional<F32Vector1D>:$scale,
+      Optional<F32Vector1D>:$shift, F64Attr:$eps);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $tokens (`affine` `(` $scale^ `,` $shift `)`)? `eps` $eps attr-dict `:`
+    type($tokens) (`,` type($scale)^ `,` type($shift))?
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Value":$tokens, "double":$eps)>,
+    OpBuilder<(ins "::mlir::Value":$tokens, "::mlir::Value":$scale,
+        "::mlir::Value":$shift, "double":$eps)>];
+  let hasVerifier = 1;
+  let skipDefaultBuilders = 1;
+}
+
+def AttentionOp : MoE_LayerOp<"attention"> {
+  let summary = "multi-head self-attention";
+  let description = [{
+    q, k, v = x·Wᵀ + b for the fused weight [3D, D] (q's rows first, then k's,
+    then v's; within each, head by head), softmax(scale · q kᵀ) v per head, then
+    the output projection [D, D] with its bias.
+
+    Only the rows [first_query, first_query + M) of x ask, where M is the
+    result's rows; all N rows answer.
+
+    Constraints: (1) weights and biases have the shapes above; (2) heads divide
+    D; (3) the queries are rows of x.
+
+    Example:
+
+    ```mlir
+    %a = moe.attention %h qkv(%w, %b) proj(%pw, %pb) heads 3 scale 0.125
+        : tensor<50x192xf32>, tensor<576x192xf32>, tensor<576xf32>,
+          tensor<192x192xf32>, tensor<192xf32> -> tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Matrix:$qkvWeight,
+      Optional<F32Vector1D>:$qkvBias, F32Matrix:$projWeight,
+      F32Vector1D:$projBias, I64Attr:$heads, F64Attr:$scale,
+      DefaultValuedAttr<I64Attr, "0">:$first_query);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $tokens `qkv` `(` $qkvWeight (`,` $qkvBias^)? `)`
+    `proj` `(` $projWeight `,` $projBias `)`
+    `heads` $heads `scale` $scale (`queries` `from` $first_query^)? attr-dict
+    `:` type($tokens) `,` type($qkvWeight) (`,` type($qkvBias)^)? `,`
+    type($projWeight) `,` type($projBias) `->` type($result)
+  }];
+}
+
+def MlpOp : MoE_LayerOp<"mlp", [AllTypesMatch<["tokens", "result"]>]> {
+  let summary = "two linear layers with an activation between them";
+  let description = [{
+    act(x·W1ᵀ + b1)·W2ᵀ + b2 for each token, W1 of shape [F, D], W2 of [D, F].
+    `gelu` is the exact one (erf), `gelu_tanh` its approximation by tanh,
+    `quick_gelu` is x·sigmoid(1.702x).
+
+    Constraints: (1) weights and biases have the shapes above.
+
+    Example:
+
+    ```mlir
+    %y = moe.mlp %h fc1(%w1, %b1) fc2(%w2, %b2) gelu
+        : tensor<50x192xf32>, tensor<768x192xf32>, tensor<768xf32>,
+          tensor<192x768xf32>, tensor<192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Matrix:$fc1Weight,
+      F32Vector1D:$fc1Bias, F32Matrix:$fc2Weight, F32Vector1D:$fc2Bias,
+      MoE_ActivationAttr:$activation);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $tokens `fc1` `(` $fc1Weight `,` $fc1Bias `)` `fc2` `(` $fc2Weight `,`
+    $fc2Bias `)` $activation attr-dict `:` type($tokens) `,` type($fc1Weight)
+    `,` type($fc1Bias) `,` type($fc2Weight) `,` type($fc2Bias)
+  }];
+}
+
+def RouterOp : MoE_LayerOp<"router"> {
+  let summary = "chooses the experts of an image";
+  let description = [{
+    Logits = x·Wᵀ (+ b) for x of shape [1, D] and W of [E, D]; the experts are
+    the k largest logits, ties going to the lower index; their gates are the
+    softmax over all E logits, rescaled to sum 1 over the chosen ones if
+    `normalize` is set (Mobile V-MoEs, arXiv 2309.04354, section 3).
+
+    Constraints: (1) weight and bias have the shapes above; (2) both results
+    have k entries with 1 <= k <= E.
+
+    Example:
+
+    ```mlir
+    %experts, %gates = moe.router %p weight(%w)
+        : tensor<1x192xf32>, tensor<10x192xf32>
+        -> tensor<1xindex>, tensor<1xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, F32Matrix:$weight,
+      Optional<F32Vector1D>:$bias, UnitAttr:$normalize);
+  let results = (outs IndexVector:$experts, F32Vector1D:$gates);
+  let assemblyFormat = [{
+    $input `weight` `(` $weight (`,` $bias^)? `)` (`normalize` $normalize^)?
+    attr-dict `:` type($input) `,` type($weight) (`,` type($bias)^)? `->`
+    type($experts) `,` type($gates)
+  }];
+}
+
+def ExpertsOp : MoE_LayerOp<"experts", [AllTypesMatch<["tokens", "result"]>,
+    RecursiveMemoryEffects, SingleBlock]> {
+  let summary = "the chosen experts' outputs, weighted by their gates";
+  let description = [{
+    The sum over j of gates[j] times what region experts[j] yields for the
+    tokens. There is a region per expert; its argument are the tokens. A region
+    that is not chosen does not run.
+
+    With `indexed`, there is one region for all experts: its second argument is
+    the expert's index, with which it reads `moe.param_table`s. That is what
+    `moe-merge-experts` makes of regions that are alike.
+
+    Constraints: (1) experts and gates have the same number of entries, at most
+    the number of experts; (2) every region takes the tokens (and with `indexed`
+    an index) and yields a tensor of their type; (3) `indexed` holds the number
+    of experts and there is exactly one region.
+
+    Example:
+
+    ```mlir
+    %y = moe.experts %h routed(%experts, %gates)
+        : tensor<50x192xf32>, tensor<1xindex>, tensor<1xf32> {
+    ^bb0(%t: tensor<50x192xf32>):
+      ...
+      moe.yield %0 : tensor<50x192xf32>
+    }, {
+    ^bb0(%t: tensor<50x192xf32>):
+      ...
+      moe.yield %1 : tensor<50x192xf32>
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, IndexVector:$experts,
+      F32Vector1D:$gates, OptionalAttr<I64Attr>:$indexed);
+  let results = (outs F32Matrix:$result);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
+  let assemblyFormat = [{
+    $tokens `routed` `(` $experts `,` $gates `)` (`indexed` $indexed^)?
+    attr-dict `:` type($tokens) `,` type($experts) `,` type($gates) $bodies
+  }];
+  let extraClassDeclaration = [{
+    /// Number of experts to choose from.
+    int64_t getNumExperts() {
+      return getIndexed() ? *getIndexed() : int64_t(getBodies().size());
+    }
+    /// k: number of experts that run.
+    int64_t getNumChosen() { return getGates().getType().getDimSize(0); }
+  }];
+  let hasRegionVerifier = 1;
+}
+
+def HeadOp : MoE_LayerOp<"head"> {
+  let summary = "the classifier";
+  let description = [{
+    Logits = x·Wᵀ + b for x of shape [M, D] and W of [classes, D].
+
+    Constraints: (1) weight, bias and result have the shapes above.
+
+    Example:
+
+    ```mlir
+    %l = moe.head %p weight(%w, %b)
+        : tensor<1x192xf32>, tensor<1000x192xf32>, tensor<1000xf32>
+        -> tensor<1x1000xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, F32Matrix:$weight, F32Vector1D:$bias);
+  let results = (outs F32Matrix:$logits);
+  let assemblyFormat = [{
+    $input `weight` `(` $weight `,` $bias `)` attr-dict `:` type($input) `,`
+    type($weight) `,` type($bias) `->` type($logits)
+  }];
+}
+
+def YieldOp : MoE_Op<"yield", [Pure, Terminator,
+    ParentOneOf<["ParamOp", "ExpertsOp"]>]> {
+  let summary = "what a region yields";
+  let description = [{
+    Ends an expert's region or a parameter's recipe.
+
+    Example:
+
+    ```mlir
+    moe.yield %0 : tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32StaticTensor:$value);
+  let assemblyFormat = "$value attr-dict `:` type($value)";
+}
+
+//===----------------------------------------------------------------------===//
+// Weight expressions
+//===----------------------------------------------------------------------===//
+
+def ScaleColumnsOp : MoE_WeightOp<"scale_columns",
+    [AllTypesMatch<["matrix", "result"]>]> {
+  let summary = "a matrix with column i multiplied by factor i";
+  let description = [{
+    W·diag(g): how a LayerNorm's scale enters the weight that follows.
+
+    Constraints: (1) a factor for each column.
+
+    Example:
+
+    ```mlir
+    %0 = moe.scale_columns %w, %g : tensor<576x192xf32>, tensor<192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$matrix, F32Vector1D:$factors);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$matrix `,` $factors attr-dict `:` type($matrix) `,` type($factors)";
+}
+
+def AbsorbShiftOp : MoE_WeightOp<"absorb_shift"> {
+  let summary = "the bias that a shift of the input amounts to";
+  let description = [{
+    W·s (+ b), summed in f64: how a LayerNorm's shift enters the bias of the
+    linear layer that follows. W is the weight before its columns are scaled.
+
+    Constraints: (1) s has an entry for each column of W, b and the result one
+    for each row.
+
+    Example:
+
+    ```mlir
+    %0 = moe.absorb_shift %w, %s plus %b
+        : tensor<576x192xf32>, tensor<192xf32>, tensor<576xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$matrix, F32Vector1D:$shift,
+      Optional<F32Vector1D>:$bias);
+  let results = (outs F32Vector1D:$result);
+  let assemblyFormat = [{
+    $matrix `,` $shift (`plus` $bias^)? attr-dict `:` type($matrix) `,`
+    type($shift) (`,` type($bias)^)? `->` type($result)
+  }];
+}
+
+def ScaleRowsOp : MoE_WeightOp<"scale_rows",
+    [AllTypesMatch<["input", "result"]>]> {
+  let summary = "the first rows multiplied by a factor";
+  let description = [{
+    Multiplies the first `count` rows (entries, of a vector) by `factor`: how
+    attention's scale enters the query part of the fused weight and bias.
+
+    Constraints: (1) rank 1 or 2; (2) 0 <= count <= rows.
+
+    Example:
+
+    ```mlir
+    %0 = moe.scale_rows %w count 192 by 0.125 : tensor<576x192xf32>
+    ```
+  }];
+  let arguments = (ins F32StaticTensor:$input, I64Attr:$count, F64Attr:$factor);
+  let results = (outs F32StaticTensor:$result);
+  let assemblyFormat =
+      "$input `count` $count `by` $factor attr-dict `:` type($input)";
+}
+
+def TokenTableOp : MoE_WeightOp<"token_table"> {
+  let summary = "bias, position embedding and class token as one table";
+  let description = [{
+    Row t of the result [N, D] is row t of `position` [1, N, D] plus the class
+    token [1, 1, D] if there is one and t = 0, plus `bias` [D] otherwise.
+
+    Constraints: (1) the shapes above.
+
+    Example:
+
+    ```mlir
+    %0 = moe.token_table %b, %pos class(%cls)
+        : tensor<192xf32>, tensor<1x50x192xf32>, tensor<1x1x192xf32>
+        -> tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Vector1D:$bias, F32Image:$position,
+      Optional<F32Image>:$classToken);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $bias `,` $position (`class` `(` $classToken^ `)`)? attr-dict `:`
+    type($bias) `,` type($position) (`,` type($classToken)^)? `->`
+    type($result)
+  }];
+}
+
+def PackPanelsOp : MoE_WeightOp<"pack_panels"> {
+  let summary = "a linear layer's weight in panel order";
+  let description = [{
+    Packs W of shape [O, I...] (all but the first dimension count as one) into
+    panels: result[p][k][c] is the weight of output channel 16·p + c for input k,
+    so that a micro-kernel streams a panel from front to back. Missing channels
+    are zero.
+
+    Both sides may be grouped, as attention's are by head: with `out_group` g,
+    every g rows of W start a new panel; with `in_group` g, every g columns are
+    padded with zeros to a multiple of 16. A group of 0 means no padding.
+
+    Constraints: (1) a group divides its dimension; (2) the result has the shape
+    that follows.
+
+    Example:
+
+    ```mlir
+    %0 = moe.pack_panels %w groups(192, 192)
+        : tensor<768x192xf32> -> tensor<48x192x16xf32>
+    ```
+  }];
+  let arguments = (ins F32StaticTensor:$matrix, I64Attr:$out_group,
+      I64Attr:$in_group);
+  let results = (outs F32Image:$result);
+  let assemblyFormat = [{
+    $matrix `groups` `(` $out_group `,` $in_group `)` attr-dict `:`
+    type($matrix) `->` type($result)
+  }];
+}
+
+def PadChannelsOp : MoE_WeightOp<"pad_channels"> {
+  let summary = "channels in lanes of 16, missing ones zero";
+  let description = [{
+    Splits the last dimension into lanes of 16, each `group` padded with zeros to
+    a multiple of 16: the layout of activations, for biases and tables.
+
+    Constraints: (1) the group divides the last dimension; (2) the result is
+    [..., group count · ceil(group / 16), 16].
+
+    Example:
+
+    ```mlir
+    %0 = moe.pad_channels %b group 20 : tensor<60xf32> -> tensor<6x16xf32>
+    ```
+  }];
+  let arguments = (ins F32StaticTensor:$input, I64Attr:$group);
+  let results = (outs F32StaticTensor:$result);
+  let assemblyFormat =
+      "$input `group` $group attr-dict `:` type($input) `->` type($result)";
+}
+
+#endif // MOE_DIALECT_MOEOPS_TD

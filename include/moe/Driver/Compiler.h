@@ -1,0 +1,66 @@
+//===- Compiler.h - From a specification to a file --------------*- C++ -*-===//
+
+#ifndef MOE_DRIVER_COMPILER_H
+#define MOE_DRIVER_COMPILER_H
+
+#include "moe/Target/CpuTable.h"
+
+#include "mlir/Support/LLVM.h"
+
+#include <optional>
+#include <string>
+
+namespace mlir::moe {
+
+/// What moe-compile can write: IR after a stage, or a file to link or run.
+enum class EmitKind {
+  MoE,
+  Optimized,
+  Linalg,
+  Vector,
+  Bufferized,
+  LLVMDialect,
+  LLVM,
+  Asm,
+  Obj,
+  Lib,
+  Shared,
+  Exe
+};
+
+struct EmitInfo {
+  EmitKind kind;
+  StringLiteral name;
+  /// Of the default output's name.
+  StringLiteral suffix;
+  StringLiteral description;
+};
+
+/// Every kind, in the order of the compiler's stages.
+ArrayRef<EmitInfo> emitKinds();
+
+struct CompileOptions {
+  std::string spec;
+  /// Empty: the default name.
+  std::string output;
+  /// Empty: the specification's weights.
+  std::string weights;
+  EmitKind kind = EmitKind::Exe;
+  llvm::Triple triple;
+  /// The variants, in the order in which the binary tries them.
+  SmallVector<CpuTarget> cpus;
+  /// The folder lib/moe with the runtime of each target.
+  std::string resources;
+};
+
+/// Compiles. Errors and warnings go to stderr, a line each; on failure no file
+/// is left behind.
+LogicalResult compile(const CompileOptions &options);
+
+/// moe-compile's main: parses the command line and compiles. Returns the exit
+/// code: 0; 1 for an error in the input; 2 for wrong usage.
+int compileMain(int argc, char **argv);
+
+} // namespace mlir::moe
+
+#endif // MOE_DRIVER_COMPILER_H

@@ -1,0 +1,40 @@
+//===- Pipelines.h - The compiler's stages ----------------------*- C++ -*-===//
+//
+// The way from the moe dialect to LLVM, as four pipelines that follow each
+// other. moe-opt has them by name; moe-compile runs them in turn.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_DRIVER_PIPELINES_H
+#define MOE_DRIVER_PIPELINES_H
+
+#include "mlir/Pass/PassManager.h"
+
+#include <string>
+
+namespace mlir::moe {
+
+/// `moe-optimize`: moe to moe. Fold constants into weights, compute only the
+/// tokens that matter, merge experts.
+void buildOptimizePipeline(OpPassManager &pm);
+
+/// `moe-to-linalg`: moe to linalg on tensors in panel layout, weights placed.
+void buildLinalgPipeline(OpPassManager &pm);
+
+/// `moe-to-vector`: linalg to loops over vectors for a row of the CPU table,
+/// still on tensors.
+void buildVectorPipeline(OpPassManager &pm, const std::string &cpu);
+
+/// `moe-bufferize`: tensors to memory in one planned workspace, loop nests that
+/// are alike to one function.
+void buildBufferizePipeline(OpPassManager &pm);
+
+/// `moe-to-llvm`: all the rest to the LLVM dialect.
+void buildLLVMPipeline(OpPassManager &pm, const std::string &cpu);
+
+/// Registers the pipelines under their names.
+void registerPipelines();
+
+} // namespace mlir::moe
+
+#endif // MOE_DRIVER_PIPELINES_H

@@ -1,0 +1,130 @@
+//===- ModelSpec.h - The specification of a model ---------------*- C++ -*-===//
+//
+// The JSON specification after parsing: every field checked, every default
+// filled in. Whoever holds a ModelSpec need not check it again.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_IMPORT_MODELSPEC_H
+#define MOE_IMPORT_MODELSPEC_H
+
+#include "mlir/Support/LLVM.h"
+#include "moe/Import/InputError.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mlir::moe {
+
+/// The mixture-of-experts part of a model (`moe` in the specification).
+struct MoESpec {
+  enum class Routing { Image, Patch };
+  enum class Placement { Shared, PerLayer };
+  enum class RouterInput { Cls, Mean };
+
+  /// Indices of the blocks that have experts: ascending, unique, not empty.
+  SmallVector<int64_t> layers;
+  int64_t numExperts = 0;
+  /// Experts that an image (or token) goes to: 1 <= topK <= numExperts.
+  int64_t topK = 1;
+  Routing routing = Routing::Image;
+  Placement placement = Placement::Shared;
+  /// What the router looks at. For Routing::Image only.
+  RouterInput routerInput = RouterInput::Cls;
+  bool routerBias = false;
+  /// The gates of the kept experts are rescaled to sum 1.
+  bool normalize = false;
+  /// Absent: no limit. For Routing::Patch only, as are the next two.
+  std::optional<double> capacityFactor;
+  int64_t capacityMultipleOf = 1;
+  bool batchPriority = false;
+};
+
+/// How the generated executable turns an image into the model's input.
+struct PreprocessSpec {
+  /// Pixels of the shorter side after resizing, at least the larger side of the
+  /// model's image; absent: straight to the model's image size.
+  std::optional<int64_t> resize;
+  /// Bicubic instead of bilinear interpolation. Both are antialiased.
+  bool bicubic = false;
+  /// One value per channel, for pixel values scaled to 0..1; `std` is positive.
+  std::vector<float> mean, std;
+};
+
+/// A Vision Transformer, dense or with experts. All sizes are positive and
+/// small enough for any product that describes a tensor of the model, and the
+/// number of all its parameters, to fit in an int64_t.
+struct ModelSpec {
+  /// Gelu is the exact one (erf), QuickGelu is x * sigmoid(1.702 x).
+  enum class Activation { Gelu, GeluTanh, QuickGelu, Relu, Silu };
+  /// Mean is over the patch tokens, never the class token.
+  enum class Pool { Cls, Mean };
+
+  /// A C identifier that is not a keyword; prefix of the generated symbols.
+  std::string name;
+  /// The name before it was made an identifier.
+  std::string displayName;
+
+  /// Pixels; the image's sizes are multiples of the patch's.
+  int64_t imageHeight = 0, imageWidth = 0;
+  int64_t patchHeight = 0, patchWidth = 0;
+  int64_t numChannels = 3;
+  /// D; a multiple of numHeads.
+  int64_t hiddenSize = 0;
+  /// L.
+  int64_t numLayers = 0;
+  int64_t numHeads = 0;
+  /// Width of the MLP's, and of each expert's, hidden layer.
+  int64_t intermediateSize = 0;
+  bool qkvBias = true;
+  Activation activation = Activation::Gelu;
+  double layerNormEps = 1e-6;
+  bool classToken = true;
+  Pool pool = Pool::Cls;
+  int64_t numClasses = 1000;
+  /// Absent: a dense model.
+  std::optional<MoESpec> moe;
+
+  /// Absolute, or relative to the current folder (the specification's folder
+  /// is already in it).
+  std::string weightsPath;
+  /// Empty, or one UTF-8 string without NULs per class.
+  std::vector<std::string> labels;
+  PreprocessSpec preprocess;
+
+  /// Patch tokens of an image.
+  int64_t numPatches() const {
+    return (imageHeight / patchHeight) * (imageWidth / patchWidth);
+  }
+  /// Tokens of an image: the patches and the class token, which comes first.
+  int64_t numTokens() const { return numPatches() + (classToken ? 1 : 0); }
+  /// D / heads.
+  int64_t headSize() const { return hiddenSize / numHeads; }
+  /// Whether block `block` has experts instead of one MLP.
+  bool isMoELayer(int64_t block) const;
+  /// Tokens that one expert takes of one image at most, 1..numTokens();
+  /// numTokens() where there is no limit. The model must have experts.
+  int64_t expertCapacity() const;
+};
+
+/// Reads the specification at `path`: a JSON file, or a folder that holds
+/// `config.json`. The first error is reported to `sink`. The weights are not
+/// opened; a file of labels is read.
+FailureOr<ModelSpec> parseModelSpec(StringRef path, InputErrorSink sink);
+
+/// As above for a specification already in memory. `path` names it in errors,
+/// and gives the default name and the folder that relative paths start from.
+FailureOr<ModelSpec> parseModelSpecText(StringRef text, StringRef path,
+                                        InputErrorSink sink);
+
+/// `text` as a C identifier that is no C keyword: every character other than
+/// [A-Za-z0-9_] becomes `_`; a leading digit or a keyword gets `_` in front.
+/// Empty only if `text` is.
+std::string makeCIdentifier(StringRef text);
+
+} // namespace mlir::moe
+
+#endif // MOE_IMPORT_MODELSPEC_H

@@ -1,0 +1,38 @@
+//===- CpuFeatures.h - What the CPU can do, as bits --------------*- C -*-===//
+//
+// Shared by the runtime, the compiler's target table and the dispatcher that is
+// linked into every object: the table names the bits that a variant needs, the
+// dispatcher picks the first variant whose bits are all there. Plain C99,
+// freestanding.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_RUNTIME_CPUFEATURES_H
+#define MOE_RUNTIME_CPUFEATURES_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Bit 63 is always set in a probe's answer, so that 0 means "not probed yet".
+#define MOE_CPU_PROBED (UINT64_C(1) << 63)
+
+/// x86-64. A bit is set only if the operating system saves the registers too.
+enum {
+  MOE_X86_AVX = 1 << 0,
+  MOE_X86_AVX2 = 1 << 1,
+  MOE_X86_FMA = 1 << 2,
+  MOE_X86_BMI2 = 1 << 3,  ///< BMI1, BMI2, LZCNT, MOVBE, F16C: the rest of x86-64-v3
+  MOE_X86_AVX512 = 1 << 4 ///< F, BW, CD, DQ and VL: x86-64-v4
+};
+
+/// Probes the CPU. Pure: the same answer every time within a process.
+uint64_t moe_cpu_features(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif // MOE_RUNTIME_CPUFEATURES_H

@@ -1,0 +1,51 @@
+//===- CodeGen.h - From the LLVM dialect to files ---------------*- C++ -*-===//
+
+#ifndef MOE_TARGET_CODEGEN_H
+#define MOE_TARGET_CODEGEN_H
+
+#include "moe/Target/CpuTable.h"
+#include "moe/Target/WeightWriter.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace mlir::moe {
+
+/// Registers LLVM's x86 target and the translations to LLVM IR.
+void initializeCodeGen();
+void registerTranslations(DialectRegistry &registry);
+
+/// A machine for baseline code of `triple`; what a variant may use beyond that
+/// is said by its functions' attributes.
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createMachine(const llvm::Triple &triple);
+
+/// Translates `module` (LLVM dialect) and links it into `destination`; all its
+/// functions get the attributes of `cpu` and become internal. Returns the run
+/// function, now called `name`.
+llvm::Expected<llvm::Function *> addVariant(ModuleOp module,
+                                            const CpuTarget &cpu,
+                                            llvm::StringRef name,
+                                            llvm::Module &destination);
+
+/// Links the bitcode file that defines moe_cpu_features into `destination`.
+llvm::Error linkBitcode(llvm::StringRef path, llvm::Module &destination);
+
+/// Optimises `module` for speed.
+void optimize(llvm::Module &module, llvm::TargetMachine &machine);
+
+/// Writes `module` as assembly or as an object.
+llvm::Error emit(llvm::Module &module, llvm::TargetMachine &machine,
+                 llvm::CodeGenFileType kind, llvm::raw_pwrite_stream &os);
+
+/// Module-level assembly that defines each section's symbol, its bytes taken
+/// from `file`. A section starts on a page of its own: what is not read is not
+/// loaded.
+std::string makeWeightAssembly(ArrayRef<WeightSection> sections,
+                               llvm::StringRef file);
+
+} // namespace mlir::moe
+
+#endif // MOE_TARGET_CODEGEN_H

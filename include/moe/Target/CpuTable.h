@@ -1,0 +1,57 @@
+//===- CpuTable.h - What a CPU can do ---------------------------*- C++ -*-===//
+//
+// The one table that code generation asks about its target. A new CPU is a row.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_TARGET_CPUTABLE_H
+#define MOE_TARGET_CPUTABLE_H
+
+#include "mlir/Support/LLVM.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/TargetParser/Triple.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace mlir::moe {
+
+/// A row: a level of a CPU family that code is generated for.
+struct CpuLevel {
+  /// As in LLVM, `--cpu` and the binary's list of variants: "x86-64-v3".
+  llvm::StringLiteral name;
+  llvm::Triple::ArchType arch;
+  /// Vector registers, and f32 lanes in one.
+  int64_t registers, lanes;
+  /// Fused multiply-add; without it, it is a product and a sum.
+  bool fma;
+  /// Bits of moe/Runtime/CpuFeatures.h that it needs.
+  uint64_t features;
+};
+
+/// All rows, for each architecture from the least to the most able.
+llvm::ArrayRef<CpuLevel> cpuLevels();
+
+/// The row of that name, or null.
+const CpuLevel *findCpuLevel(llvm::StringRef name);
+
+/// A CPU to generate code for: instructions of `level`, scheduled for `tune`.
+struct CpuTarget {
+  const CpuLevel *level;
+  /// An LLVM CPU name: the level's own, or what the user named.
+  std::string tune;
+};
+
+/// The most able level whose instructions the LLVM CPU `name` has on `triple`
+/// ("native" is this machine's). None if LLVM does not know the CPU.
+std::optional<CpuTarget> resolveCpu(const llvm::Triple &triple,
+                                    llvm::StringRef name);
+
+/// What a fat binary holds: every level of the architecture, the best first.
+llvm::SmallVector<CpuTarget> defaultCpus(const llvm::Triple &triple);
+
+} // namespace mlir::moe
+
+#endif // MOE_TARGET_CPUTABLE_H

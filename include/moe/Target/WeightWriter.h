@@ -1,0 +1,33 @@
+//===- WeightWriter.h - Weight sections -------------------------*- C++ -*-===//
+
+#ifndef MOE_TARGET_WEIGHTWRITER_H
+#define MOE_TARGET_WEIGHTWRITER_H
+
+#include "moe/Import/WeightStore.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/raw_ostream.h"
+
+#include <string>
+#include <vector>
+
+namespace mlir::moe {
+
+/// A weight section: its bytes are [begin, begin + size) of the written file.
+struct WeightSection {
+  std::string name;   ///< as the parameters name it: "shared", …
+  std::string symbol; ///< address of its first byte
+  int64_t begin = 0, size = 0;
+};
+
+/// Evaluates the parameters of `module` that have an offset and writes the
+/// sections one after the other, in the order in which the module first names
+/// them. One parameter at a time is in memory. Parameters without a recipe come
+/// from `store`, which must have them all (checkWeights).
+std::vector<WeightSection> writeWeights(ModuleOp module,
+                                        const WeightStore &store,
+                                        llvm::raw_ostream &os);
+
+} // namespace mlir::moe
+
+#endif // MOE_TARGET_WEIGHTWRITER_H

@@ -1,0 +1,57 @@
+//===- Passes.td - moe to moe passes -----------------------*- tablegen -*-===//
+
+#ifndef MOE_TRANSFORMS_PASSES_TD
+#define MOE_TRANSFORMS_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+def FoldConstants : Pass<"moe-fold-constants", "::mlir::ModuleOp"> {
+  let summary = "fold constants of the model into its weights";
+  let description = [{
+    - attention's scale goes into the query rows of the fused weight and bias;
+    - a LayerNorm's scale and shift go into the weights and biases of all the
+      matrix products that read it (through slices and pooling too, and into
+      every expert's first layer);
+    - class token, position embedding and the patch embedding's bias become one
+      table of offsets, a row per token.
+
+    New parameters are derived ones: their recipe says how to compute them.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
+def SliceTokens : Pass<"moe-slice-tokens", "::mlir::ModuleOp"> {
+  let summary = "compute only the tokens that the answer depends on";
+  let description = [{
+    A backward slice over tokens: moves `moe.slice_tokens` towards the image,
+    through residual sums, LayerNorms, MLPs, experts and attention's queries.
+    With the class token pooled, the last block's attention has a single query
+    and its MLP or expert a single token. The mean over patches restricts them
+    to the patch tokens.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
+def MergeExperts : Pass<"moe-merge-experts", "::mlir::ModuleOp"> {
+  let summary = "one body for experts that differ in their weights only";
+  let description = [{
+    Merges the regions of a `moe.experts` into one that takes the expert's index,
+    if they are alike but for the parameters that they read. Code size then does
+    not depend on the number of experts. Regions that differ stay as they are
+    and become a switch.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
+def PlaceWeights : Pass<"moe-place-weights", "::mlir::ModuleOp"> {
+  let summary = "give each parameter that the code reads a place";
+  let description = [{
+    Assigns sections and offsets: what one expert alone reads goes to a section
+    of its own per block and expert, all else to the section `shared`, in the
+    order in which the code reads it. Values are aligned to 64 bytes. Parameters
+    that nothing reads are removed unless a recipe needs them.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect"];
+}
+
+#endif // MOE_TRANSFORMS_PASSES_TD

@@ -1,0 +1,193 @@
+//===- ExpandMath.cpp - exp, erf, tanh and rsqrt as arithmetic ------------===//
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Target/CpuTable.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_EXPANDMATH
+#include "moe/Conversion/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// Arithmetic on f32 or vectors of it, without a fused multiply-add where the
+/// target has none (it would be a call into libm).
+class Arithmetic {
+public:
+  Arithmetic(PatternRewriter &rewriter, Location loc, Type type, bool fma)
+      : b(loc, rewriter), type(type), fma(fma) {}
+
+  Value constant(float value) {
+    return splat(b.getF32FloatAttr(value), type);
+  }
+  Value integer(int32_t value) {
+    return splat(b.getI32IntegerAttr(value), integerType());
+  }
+  Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
+  Value sub(Value x, Value y) { return arith::SubFOp::create(b, x, y); }
+  Value mul(Value x, Value y) { return arith::MulFOp::create(b, x, y); }
+  Value div(Value x, Value y) { return arith::DivFOp::create(b, x, y); }
+  /// x * y + z.
+  Value madd(Value x, Value y, Value z) {
+    if (fma)
+      return math::FmaOp::create(b, x, y, z);
+    return add(mul(x, y), z);
+  }
+  /// Horner's scheme, the highest coefficient first.
+  Value polynomial(Value x, ArrayRef<float> coefficients) {
+    Value sum = constant(coefficients.front());
+    for (float c : coefficients.drop_front())
+      sum = madd(sum, x, constant(c));
+    return sum;
+  }
+  Value less(Value x, Value y) {
+    return arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, x, y);
+  }
+  Value select(Value condition, Value x, Value y) {
+    return arith::SelectOp::create(b, condition, x, y);
+  }
+  /// A NaN in `x` stays one: the comparison is false.
+  Value atMost(Value x, float limit) {
+    Value c = constant(limit);
+    return select(less(c, x), c, x);
+  }
+  Value bits(Value x) {
+    return arith::BitcastOp::create(b, integerType(), x);
+  }
+  Value fromBits(Value i) { return arith::BitcastOp::create(b, type, i); }
+  Value abs(Value x) {
+    return fromBits(
+        arith::AndIOp::create(b, bits(x), integer(0x7fffffff)));
+  }
+  /// |magnitude| is not negative.
+  Value withSignOf(Value magnitude, Value x) {
+    Value sign = arith::AndIOp::create(b, bits(x), integer(int32_t(1u << 31)));
+    return fromBits(arith::OrIOp::create(b, bits(magnitude), sign));
+  }
+  Value exp(Value x);
+  Value erf(Value x);
+  Value tanh(Value x);
+  Value rsqrt(Value x) { return div(constant(1.0f), math::SqrtOp::create(b, x)); }
+
+private:
+  Type integerType() {
+    if (auto vector = dyn_cast<VectorType>(type))
+      return vector.clone(b.getI32Type());
+    return b.getI32Type();
+  }
+  Value splat(TypedAttr value, Type as) {
+    if (auto vector = dyn_cast<VectorType>(as))
+      value = DenseElementsAttr::get(vector, Attribute(value));
+    return arith::ConstantOp::create(b, as, value);
+  }
+
+  ImplicitLocOpBuilder b;
+  Type type;
+  bool fma;
+};
+
+} // namespace
+
+/// exp(x) = 2^n · exp(r) with |r| <= ln(2) / 2, exp(r) by Cephes' polynomial
+/// (expf.c); below 2^-125 the result is 0, so that no subnormal numbers occur.
+Value Arithmetic::exp(Value x) {
+  Value clamped = atMost(x, 89.0f);
+  // Adding 1.5 · 2^23 leaves n, rounded to nearest, in the lowest bits.
+  Value magic = constant(12582912.0f);
+  Value shifted = madd(clamped, constant(1.44269504088896341f), magic);
+  Value n = sub(shifted, magic);
+  // ln(2) in two parts: n times the first is exact.
+  Value r = madd(n, constant(-0.693359375f), clamped);
+  r = madd(n, constant(2.12194440e-4f), r);
+  Value p = polynomial(r, {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                           4.1665795894e-2f, 1.6666665459e-1f,
+                           5.0000001201e-1f});
+  Value y = add(madd(p, mul(r, r), r), constant(1.0f));
+  // 2^(n-1), then 2: n = 128 is still a number.
+  Value exponent = arith::ShLIOp::create(b, bits(shifted), integer(23));
+  Value scale =
+      fromBits(arith::AddIOp::create(b, exponent, integer(126 << 23)));
+  Value result = mul(mul(y, scale), constant(2.0f));
+  return select(less(x, constant(-86.6f)), constant(0.0f), result);
+}
+
+/// Two polynomials (N. Juffa's, below one unit in the last place with exact
+/// exp): x + x·p(x²) for small x, 1 - exp(q(|x|)) for the others.
+Value Arithmetic::erf(Value x) {
+  Value t = atMost(abs(x), 10.0f);
+  Value s = mul(x, x);
+  Value small = polynomial(s, {-5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f,
+                               1.12819925e-1f, -3.76125336e-1f,
+                               1.28379166e-1f});
+  small = madd(small, x, x);
+  Value q = polynomial(t, {-1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f,
+                           2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f,
+                           -1.28717512e-1f});
+  q = sub(mul(q, t), t);
+  Value large = withSignOf(sub(constant(1.0f), exp(q)), x);
+  return select(less(constant(0.927734375f), t), large, small);
+}
+
+/// Cephes' polynomial (tanhf.c) for small x, 1 - 2 / (exp(2|x|) + 1) for the
+/// others.
+Value Arithmetic::tanh(Value x) {
+  Value t = abs(x);
+  Value s = mul(x, x);
+  Value small = polynomial(s, {-5.70498872745e-3f, 2.06390887954e-2f,
+                               -5.37397155531e-2f, 1.33314422036e-1f,
+                               -3.33332819422e-1f});
+  small = madd(mul(small, s), x, x);
+  Value e = exp(add(t, t));
+  Value large =
+      sub(constant(1.0f), div(constant(2.0f), add(e, constant(1.0f))));
+  return select(less(constant(0.625f), t), withSignOf(large, x), small);
+}
+
+namespace {
+
+template <typename OpT, Value (Arithmetic::*Expansion)(Value)>
+struct Expand : OpRewritePattern<OpT> {
+  Expand(MLIRContext *context, bool fma)
+      : OpRewritePattern<OpT>(context), fma(fma) {}
+
+  LogicalResult matchAndRewrite(OpT op,
+                                PatternRewriter &rewriter) const override {
+    Type type = op.getType();
+    if (!getElementTypeOrSelf(type).isF32() || !isa<FloatType, VectorType>(type))
+      return failure();
+    Arithmetic arithmetic(rewriter, op.getLoc(), type, fma);
+    rewriter.replaceOp(op, (arithmetic.*Expansion)(op.getOperand()));
+    return success();
+  }
+
+  bool fma;
+};
+
+struct ExpandMath : moe::impl::ExpandMathBase<ExpandMath> {
+  using ExpandMathBase::ExpandMathBase;
+
+  void runOnOperation() override {
+    const CpuLevel *level = findCpuLevel(cpu);
+    if (!level) {
+      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+      return signalPassFailure();
+    }
+    RewritePatternSet patterns(&getContext());
+    patterns.add<Expand<math::ExpOp, &Arithmetic::exp>,
+                 Expand<math::ErfOp, &Arithmetic::erf>,
+                 Expand<math::TanhOp, &Arithmetic::tanh>,
+                 Expand<math::RsqrtOp, &Arithmetic::rsqrt>>(&getContext(),
+                                                            level->fma);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace

@@ -1,0 +1,980 @@
+//===- MoEToLinalg.cpp - moe on tensors of tokens to linalg in panels -----===//
+//
+// Activations are tensors [tokens, panels, 16]: channels in lanes of 16, those
+// that the model does not have are zero. They stay zero through every linear
+// layer (its padded weights and biases are zero) and every activation (all of
+// them map 0 to 0), so only LayerNorm and softmax must count.
+//
+//===----------------------------------------------------------------------===//
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Import/ImportModel.h"
+#include "moe/Transforms/DeriveParam.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+#include <limits>
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_CONVERTMOETOLINALG
+#include "moe/Conversion/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+using utils::IteratorType;
+
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Lowers the run function op by op into a new one.
+class Lowering {
+public:
+  Lowering(ModuleOp module, func::FuncOp source)
+      : source(source), b(source.getLoc(), source), deriver(module) {}
+
+  LogicalResult run();
+
+private:
+  using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
+
+  LogicalResult lower(Operation &op);
+  void lower(PatchEmbedOp op);
+  void lower(ClassTokenOp op);
+  void lower(PositionOp op);
+  void lower(SliceTokensOp op);
+  void lower(PoolOp op);
+  void lower(LayerNormOp op);
+  void lower(AttentionOp op);
+  void lower(MlpOp op);
+  void lower(RouterOp op);
+  void lower(HeadOp op);
+  LogicalResult lower(arith::AddFOp op);
+  LogicalResult lower(func::ReturnOp op);
+  /// The chosen experts' weighted outputs, added to `sum`.
+  FailureOr<Value> experts(ExpertsOp op, Value sum);
+  FailureOr<Value> expert(Region &body, ValueRange arguments, Value gate,
+                          Value sum);
+  void storeRoutes(func::ReturnOp op);
+
+  // Weights, in the layout that the lowered code wants.
+  Value weights(Value param, StringRef suffix, ParamDeriver::Recipe recipe);
+  Value packed(Value weight, int64_t outGroup, int64_t inGroup);
+  Value padded(Value vector, int64_t group);
+
+  // Tensors.
+  RankedTensorType f32(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, b.getF32Type());
+  }
+  /// A buffer to be. Not tensor.empty: two of those are the same value to CSE,
+  /// and bufferisation would copy to tell them apart again.
+  Value empty(ArrayRef<int64_t> shape) {
+    return bufferization::AllocTensorOp::create(b, f32(shape), ValueRange());
+  }
+  Value filled(ArrayRef<int64_t> shape, float value) {
+    Value scalar = constant(value);
+    return linalg::FillOp::create(b, scalar, empty(shape)).getResult(0);
+  }
+  Value constant(float value) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+  }
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  /// [panels, 16]: `valid` for the first `channels` lanes, `other` for the rest.
+  Value laneMask(int64_t channels, float valid, float other);
+  Value collapse(Value tensor, ArrayRef<ReassociationIndices> groups) {
+    return tensor::CollapseShapeOp::create(b, tensor, groups);
+  }
+  Value expand(Value tensor, ArrayRef<int64_t> shape,
+               ArrayRef<ReassociationIndices> groups) {
+    return tensor::ExpandShapeOp::create(b, f32(shape), tensor, groups);
+  }
+  Value slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes);
+  Value rowSlice(Value tensor, int64_t first, int64_t count);
+  /// The rows of `top`, then those of `bottom`.
+  Value stackRows(Value top, Value bottom);
+  Value generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
+                ArrayRef<IteratorType> iterators, Body body);
+  AffineMap map(unsigned dims, ArrayRef<AffineExpr> results) {
+    return AffineMap::get(dims, 0, results, b.getContext());
+  }
+  AffineExpr dim(unsigned position) { return b.getAffineDimExpr(position); }
+
+  // Pieces of layers.
+  Value multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
+                    ArrayRef<AffineMap> maps,
+                    ArrayRef<IteratorType> iterators);
+  /// input [M, panels, 16] times a packed weight: [M, panels', 16].
+  Value matmul(Value input, Value weight);
+  /// Element-wise over `input`, with a value per channel.
+  Value withBias(Value input, Value bias, Body body);
+  Value addBias(Value input, Value bias);
+  /// Reduces the last two dimensions (panels and lanes).
+  Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
+                    ArrayRef<int64_t> shape, float init, Body body);
+  /// exp(x - max) over the lanes, `channels` of which are there, and 1 / sum.
+  std::pair<Value, Value> softmaxParts(Value logits, int64_t channels);
+
+  func::FuncOp source;
+  ImplicitLocOpBuilder b;
+  ParamDeriver deriver;
+  DenseMap<Value, Value> lowered;
+  Value logitsMemory, routesMemory;
+};
+
+int64_t rowsOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(0);
+}
+int64_t widthOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(1);
+}
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Weights
+//===----------------------------------------------------------------------===//
+
+Value Lowering::weights(Value param, StringRef suffix,
+                        ParamDeriver::Recipe recipe) {
+  auto get = deriver.derive(b, param, suffix, recipe).getDefiningOp<GetOp>();
+  auto type = cast<RankedTensorType>(get.getType());
+  Value expert = get.getExpert() ? lowered.lookup(get.getExpert()) : Value();
+  Value memory = WeightsOp::create(
+      b, MemRefType::get(type.getShape(), type.getElementType()),
+      get.getParam(), expert);
+  get.erase();
+  return bufferization::ToTensorOp::create(b, type, memory, /*restrict=*/true);
+}
+
+Value Lowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
+  auto type = cast<RankedTensorType>(weight.getType());
+  int64_t outputs = type.getDimSize(0);
+  int64_t inputs = type.getNumElements() / outputs;
+  int64_t panels = outputs / outGroup * numPanels(outGroup);
+  int64_t depth =
+      inGroup ? inputs / inGroup * numPanels(inGroup) * kPanel : inputs;
+  return weights(weight, ".packed",
+                 [&](OpBuilder &builder, Location loc, Value base) {
+                   return PackPanelsOp::create(builder, loc,
+                                               f32({panels, depth, kPanel}),
+                                               base, outGroup, inGroup);
+                 });
+}
+
+Value Lowering::padded(Value value, int64_t group) {
+  SmallVector<int64_t> shape(shapeOf(value));
+  shape.back() = shape.back() / group * numPanels(group);
+  shape.push_back(kPanel);
+  return weights(value, ".lanes",
+                 [&](OpBuilder &builder, Location loc, Value base) {
+                   return PadChannelsOp::create(builder, loc, f32(shape), base,
+                                                group);
+                 });
+}
+
+//===----------------------------------------------------------------------===//
+// Tensors
+//===----------------------------------------------------------------------===//
+
+Value Lowering::laneMask(int64_t channels, float valid, float other) {
+  int64_t panels = numPanels(channels);
+  SmallVector<float> values(panels * kPanel, other);
+  std::fill_n(values.begin(), channels, valid);
+  return arith::ConstantOp::create(
+      b, DenseElementsAttr::get(f32({panels, kPanel}), ArrayRef(values)));
+}
+
+Value Lowering::slice(Value tensor, ArrayRef<int64_t> offsets,
+                      ArrayRef<int64_t> sizes) {
+  if (shapeOf(tensor) == sizes)
+    return tensor;
+  SmallVector<int64_t> strides(sizes.size(), 1);
+  return tensor::ExtractSliceOp::create(
+      b, tensor, getAsIndexOpFoldResult(b.getContext(), offsets),
+      getAsIndexOpFoldResult(b.getContext(), sizes),
+      getAsIndexOpFoldResult(b.getContext(), strides));
+}
+
+Value Lowering::rowSlice(Value tensor, int64_t first, int64_t count) {
+  SmallVector<int64_t> sizes(shapeOf(tensor));
+  SmallVector<int64_t> offsets(sizes.size(), 0);
+  sizes[0] = count;
+  offsets[0] = first;
+  return slice(tensor, offsets, sizes);
+}
+
+Value Lowering::stackRows(Value top, Value bottom) {
+  SmallVector<int64_t> shape(shapeOf(bottom));
+  shape[0] += rowsOf(top);
+  Value result = empty(shape);
+  int64_t first = 0;
+  for (Value part : {top, bottom}) {
+    SmallVector<int64_t> offsets(shape.size(), 0), strides(shape.size(), 1);
+    offsets[0] = first;
+    first += rowsOf(part);
+    result = tensor::InsertSliceOp::create(
+        b, part, result, getAsIndexOpFoldResult(b.getContext(), offsets),
+        getAsIndexOpFoldResult(b.getContext(), shapeOf(part)),
+        getAsIndexOpFoldResult(b.getContext(), strides));
+  }
+  return result;
+}
+
+Value Lowering::generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
+                        ArrayRef<IteratorType> iterators, Body body) {
+  return linalg::GenericOp::create(
+             b, out.getType(), inputs, out, maps, iterators,
+             [&](OpBuilder &inner, Location loc, ValueRange arguments) {
+               ImplicitLocOpBuilder ib(loc, inner);
+               linalg::YieldOp::create(ib, body(ib, arguments));
+             })
+      .getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Pieces of layers
+//===----------------------------------------------------------------------===//
+
+Value Lowering::multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
+                            ArrayRef<AffineMap> maps,
+                            ArrayRef<IteratorType> iterators) {
+  return generic(inputs, filled(shape, 0.0f), maps, iterators,
+                 [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                   Value product =
+                       arith::MulFOp::create(ib, args[0], args[1]);
+                   return arith::AddFOp::create(ib, args[2], product);
+                 });
+}
+
+Value Lowering::matmul(Value input, Value weight) {
+  int64_t rows = rowsOf(input), panels = rowsOf(weight);
+  Value a = collapse(input, {{0}, {1, 2}});
+  assert(shapeOf(a)[1] == shapeOf(weight)[1] && "depths must agree");
+  AffineExpr m = dim(0), p = dim(1), c = dim(2), k = dim(3);
+  return multiplyAdd({a, weight}, {rows, panels, kPanel},
+                     {map(4, {m, k}), map(4, {p, k, c}), map(4, {m, p, c})},
+                     {IteratorType::parallel, IteratorType::parallel,
+                      IteratorType::parallel, IteratorType::reduction});
+}
+
+Value Lowering::withBias(Value input, Value bias, Body body) {
+  AffineExpr m = dim(0), p = dim(1), c = dim(2);
+  return generic({input, bias}, empty(shapeOf(input)),
+                 {map(3, {m, p, c}), map(3, {p, c}), map(3, {m, p, c})},
+                 SmallVector<IteratorType>(3, IteratorType::parallel), body);
+}
+
+Value Lowering::addBias(Value input, Value bias) {
+  return withBias(input, bias,
+                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                    return arith::AddFOp::create(ib, args[0], args[1]);
+                  });
+}
+
+Value Lowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
+                            ArrayRef<int64_t> shape, float init, Body body) {
+  unsigned dims = shape.size() + 2;
+  SmallVector<AffineExpr> outer;
+  SmallVector<IteratorType> iterators;
+  for (unsigned i = 0; i < shape.size(); ++i) {
+    outer.push_back(dim(i));
+    iterators.push_back(IteratorType::parallel);
+  }
+  iterators.append(2, IteratorType::reduction);
+  SmallVector<AffineMap> all(maps);
+  all.push_back(map(dims, outer));
+  return generic(inputs, filled(shape, init), all, iterators, body);
+}
+
+std::pair<Value, Value> Lowering::softmaxParts(Value logits,
+                                               int64_t channels) {
+  // The leading dimensions stay: rows, or heads and rows.
+  SmallVector<int64_t> outerShape(shapeOf(logits).drop_back(2));
+  unsigned dims = outerShape.size() + 2;
+  AffineMap full = b.getMultiDimIdentityMap(dims);
+  AffineMap outer = full.getMajorSubMap(outerShape.size());
+  AffineMap lanes = full.getMinorSubMap(2);
+  SmallVector<IteratorType> parallel(dims, IteratorType::parallel);
+  if (channels % kPanel != 0)
+    logits = generic({logits, laneMask(channels, 0.0f, -kInfinity)},
+                     empty(shapeOf(logits)), {full, lanes, full}, parallel,
+                     [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                       return arith::AddFOp::create(ib, args[0], args[1]);
+                     });
+  Value max =
+      reduceLanes({logits}, {full}, outerShape, -kInfinity,
+                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                    return arith::MaximumFOp::create(ib, args[0], args[1]);
+                  });
+  Value exps = generic({max}, logits, {outer, full}, parallel,
+                       [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                         Value x =
+                             arith::SubFOp::create(ib, args[1], args[0]);
+                         return math::ExpOp::create(ib, x);
+                       });
+  Value sum =
+      reduceLanes({exps}, {full}, outerShape, 0.0f,
+                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                    return arith::AddFOp::create(ib, args[0], args[1]);
+                  });
+  AffineMap identity = b.getMultiDimIdentityMap(outerShape.size());
+  Value inverse = generic(
+      {sum}, empty(outerShape), {identity, identity},
+      SmallVector<IteratorType>(outerShape.size(), IteratorType::parallel),
+      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value one = arith::ConstantOp::create(ib, ib.getF32FloatAttr(1.0f));
+        return arith::DivFOp::create(ib, one, args[0]);
+      });
+  return {exps, inverse};
+}
+
+/// The MLP's activation of one value.
+static Value activate(ImplicitLocOpBuilder &ib, Value x,
+                      moe::Activation activation) {
+  auto constant = [&](double value) -> Value {
+    return arith::ConstantOp::create(ib, ib.getF32FloatAttr(float(value)));
+  };
+  auto sigmoidTimes = [&](Value argument) -> Value {
+    // x / (1 + exp(-argument))
+    Value e = math::ExpOp::create(ib, arith::NegFOp::create(ib, argument));
+    return arith::DivFOp::create(
+        ib, x, arith::AddFOp::create(ib, constant(1.0), e));
+  };
+  auto halfXTimesOnePlus = [&](Value y) -> Value {
+    Value half = arith::MulFOp::create(ib, x, constant(0.5));
+    return arith::MulFOp::create(
+        ib, half, arith::AddFOp::create(ib, constant(1.0), y));
+  };
+  switch (activation) {
+  case moe::Activation::Gelu:
+    return halfXTimesOnePlus(math::ErfOp::create(
+        ib, arith::MulFOp::create(ib, x, constant(M_SQRT1_2))));
+  case moe::Activation::GeluTanh: {
+    // tanh(sqrt(2 / pi) * (x + 0.044715 x³)), as in PyTorch.
+    Value square = arith::MulFOp::create(ib, x, x);
+    Value cube = arith::MulFOp::create(ib, square, x);
+    Value inner = arith::AddFOp::create(
+        ib, x, arith::MulFOp::create(ib, cube, constant(0.044715)));
+    return halfXTimesOnePlus(math::TanhOp::create(
+        ib, arith::MulFOp::create(ib, inner,
+                                  constant(M_SQRT2 * M_2_SQRTPI * 0.5))));
+  }
+  case moe::Activation::QuickGelu:
+    return sigmoidTimes(arith::MulFOp::create(ib, x, constant(1.702)));
+  case moe::Activation::Relu:
+    return arith::MaximumFOp::create(ib, x, constant(0.0));
+  case moe::Activation::Silu:
+    return sigmoidTimes(x);
+  }
+  llvm_unreachable("unknown activation");
+}
+
+//===----------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------===//
+
+void Lowering::lower(PatchEmbedOp op) {
+  ArrayRef<int64_t> image = shapeOf(op.getImage());
+  ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
+  int64_t width = kernel[0], panels = numPanels(width), prefix = op.getPrefix();
+  int64_t rows = image[1] / kernel[2], columns = image[2] / kernel[3];
+
+  // Straight from the image: no copy of the patches is made.
+  Value weight = expand(packed(op.getWeight(), width, 0),
+                        {panels, kernel[1], kernel[2], kernel[3], kPanel},
+                        {{0}, {1, 2, 3}, {4}});
+  AffineExpr y = dim(0), x = dim(1), p = dim(2), c = dim(3), ch = dim(4),
+             i = dim(5), j = dim(6);
+  SmallVector<IteratorType> iterators(4, IteratorType::parallel);
+  iterators.append(3, IteratorType::reduction);
+  Value product = multiplyAdd(
+      {lowered.lookup(op.getImage()), weight}, {rows, columns, panels, kPanel},
+      {map(7, {ch, y * kernel[2] + i, x * kernel[3] + j}),
+       map(7, {p, ch, i, j, c}), map(7, {y, x, p, c})},
+      iterators);
+
+  Value offset = padded(op.getOffset(), width);
+  bool table = shapeOf(offset).size() == 3;
+  if (table) {
+    Value patches = rowSlice(offset, prefix, rows * columns);
+    offset = expand(patches, {rows, columns, panels, kPanel},
+                    {{0, 1}, {2}, {3}});
+  }
+  AffineMap full = b.getMultiDimIdentityMap(4);
+  Value tokens = generic(
+      {product, offset}, empty(shapeOf(product)),
+      {full, table ? full : full.getMinorSubMap(2), full},
+      SmallVector<IteratorType>(4, IteratorType::parallel),
+      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        return arith::AddFOp::create(ib, args[0], args[1]);
+      });
+  tokens = collapse(tokens, {{0, 1}, {2}, {3}});
+  if (prefix > 0) {
+    Value whole = padded(op.getOffset(), width);
+    tokens = stackRows(rowSlice(whole, 0, prefix), tokens);
+  }
+  lowered[op] = tokens;
+}
+
+void Lowering::lower(ClassTokenOp op) {
+  int64_t width = widthOf(op.getTokens());
+  Value token = collapse(padded(op.getToken(), width), {{0, 1}, {2}, {3}});
+  lowered[op] = stackRows(token, lowered.lookup(op.getTokens()));
+}
+
+void Lowering::lower(PositionOp op) {
+  Value tokens = lowered.lookup(op.getTokens());
+  Value position = collapse(
+      padded(op.getEmbedding(), widthOf(op.getTokens())), {{0, 1}, {2}, {3}});
+  AffineMap full = b.getMultiDimIdentityMap(3);
+  lowered[op] =
+      generic({tokens, position}, empty(shapeOf(tokens)), {full, full, full},
+              SmallVector<IteratorType>(3, IteratorType::parallel),
+              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                return arith::AddFOp::create(ib, args[0], args[1]);
+              });
+}
+
+void Lowering::lower(SliceTokensOp op) {
+  lowered[op] = rowSlice(lowered.lookup(op.getTokens()), op.getFirst(),
+                         rowsOf(op.getResult()));
+}
+
+void Lowering::lower(PoolOp op) {
+  int64_t count = op.getCount();
+  Value rows =
+      rowSlice(lowered.lookup(op.getTokens()), op.getFirst(), count);
+  int64_t panels = shapeOf(rows)[1];
+  AffineExpr p = dim(0), c = dim(1), m = dim(2);
+  Value sum = generic({rows}, filled({panels, kPanel}, 0.0f),
+                      {map(3, {m, p, c}), map(3, {p, c})},
+                      {IteratorType::parallel, IteratorType::parallel,
+                       IteratorType::reduction},
+                      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                        return arith::AddFOp::create(ib, args[1], args[0]);
+                      });
+  AffineMap full = b.getMultiDimIdentityMap(2);
+  Value mean = generic(
+      {sum}, empty({panels, kPanel}), {full, full},
+      SmallVector<IteratorType>(2, IteratorType::parallel),
+      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value factor = arith::ConstantOp::create(
+            ib, ib.getF32FloatAttr(float(1.0 / double(count))));
+        return arith::MulFOp::create(ib, args[0], factor);
+      });
+  lowered[op] = expand(mean, {1, panels, kPanel}, {{0, 1}, {2}});
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+void Lowering::lower(LayerNormOp op) {
+  Value x = lowered.lookup(op.getTokens());
+  int64_t rows = rowsOf(x), width = widthOf(op.getTokens());
+  AffineMap full = b.getMultiDimIdentityMap(3);
+  AffineMap row = full.getMajorSubMap(1), lanes = full.getMinorSubMap(2);
+  AffineMap one = b.getMultiDimIdentityMap(1);
+  float inverseWidth = float(1.0 / double(width));
+
+  Value sum = reduceLanes(
+      {x}, {full}, {rows}, 0.0f,
+      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        return arith::AddFOp::create(ib, args[1], args[0]);
+      });
+  Value mean = generic({sum}, empty({rows}), {one, one},
+                       {IteratorType::parallel},
+                       [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                         Value factor = arith::ConstantOp::create(
+                             ib, ib.getF32FloatAttr(inverseWidth));
+                         return arith::MulFOp::create(ib, args[0], factor);
+                       });
+  // Two passes: the sum of squares minus the squared mean cancels in f32.
+  SmallVector<Value> inputs{x, mean};
+  SmallVector<AffineMap> maps{full, row};
+  if (width % kPanel != 0) {
+    inputs.push_back(laneMask(width, 1.0f, 0.0f));
+    maps.push_back(lanes);
+  }
+  Value squares = reduceLanes(
+      inputs, maps, {rows}, 0.0f,
+      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value d = arith::SubFOp::create(ib, args[0], args[1]);
+        if (args.size() == 4)
+          d = arith::MulFOp::create(ib, d, args[2]);
+        return arith::AddFOp::create(ib, args.back(),
+                                     arith::MulFOp::create(ib, d, d));
+      });
+  float eps = float(op.getEps().convertToDouble());
+  Value factor = generic(
+      {squares}, empty({rows}), {one, one}, {IteratorType::parallel},
+      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value scale = arith::ConstantOp::create(
+            ib, ib.getF32FloatAttr(inverseWidth));
+        Value variance = arith::MulFOp::create(ib, args[0], scale);
+        Value epsilon = arith::ConstantOp::create(ib, ib.getF32FloatAttr(eps));
+        return math::RsqrtOp::create(
+            ib, arith::AddFOp::create(ib, variance, epsilon));
+      });
+
+  inputs = {x, mean, factor};
+  maps = {full, row, row};
+  if (op.getScale()) {
+    inputs.push_back(padded(op.getScale(), width));
+    inputs.push_back(padded(op.getShift(), width));
+    maps.append(2, lanes);
+  }
+  maps.push_back(full);
+  lowered[op] =
+      generic(inputs, empty(shapeOf(x)), maps,
+              SmallVector<IteratorType>(3, IteratorType::parallel),
+              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                Value d = arith::SubFOp::create(ib, args[0], args[1]);
+                Value y = arith::MulFOp::create(ib, d, args[2]);
+                if (args.size() == 4)
+                  return y;
+                y = arith::MulFOp::create(ib, y, args[3]);
+                return arith::AddFOp::create(ib, y, args[4]);
+              });
+}
+
+void Lowering::lower(AttentionOp op) {
+  Value x = lowered.lookup(op.getTokens());
+  int64_t tokens = rowsOf(x), queries = rowsOf(op.getResult());
+  int64_t width = widthOf(op.getTokens()), heads = op.getHeads();
+  int64_t size = width / heads, headPanels = numPanels(size);
+  int64_t partPanels = heads * headPanels, depth = headPanels * kPanel;
+  int64_t keyPanels = numPanels(tokens);
+
+  Value weight = packed(op.getQkvWeight(), size, width);
+  Value bias = op.getQkvBias() ? padded(op.getQkvBias(), size) : Value();
+  // Rows of `input` times panels [first, first + count) of the fused weight.
+  auto project = [&](Value input, int64_t first, int64_t count) {
+    int64_t k = shapeOf(weight)[1];
+    Value part = slice(weight, {first, 0, 0}, {count, k, kPanel});
+    Value y = matmul(input, part);
+    if (bias)
+      y = addBias(y, slice(bias, {first, 0}, {count, kPanel}));
+    return y;
+  };
+  Value q, k, v;
+  if (queries == tokens) {
+    Value qkv = project(x, 0, 3 * partPanels);
+    auto part = [&](int64_t i) {
+      return slice(qkv, {0, i * partPanels, 0}, {tokens, partPanels, kPanel});
+    };
+    q = part(0), k = part(1), v = part(2);
+  } else {
+    q = project(rowSlice(x, op.getFirstQuery(), queries), 0, partPanels);
+    Value kv = project(x, partPanels, 2 * partPanels);
+    k = slice(kv, {0, 0, 0}, {tokens, partPanels, kPanel});
+    v = slice(kv, {0, partPanels, 0}, {tokens, partPanels, kPanel});
+  }
+  auto byHead = [&](Value part) {
+    return expand(part, {rowsOf(part), heads, headPanels, kPanel},
+                  {{0}, {1, 2}, {3}});
+  };
+  auto byHeadFlat = [&](Value part) {
+    return collapse(byHead(part), {{0}, {1}, {2, 3}});
+  };
+
+  // Keys as panels over tokens: [heads, depth, key panels, 16].
+  Value keys = filled({heads, depth, keyPanels * kPanel}, 0.0f);
+  Value present = slice(keys, {0, 0, 0}, {heads, depth, tokens});
+  {
+    AffineExpr h = dim(0), d = dim(1), t = dim(2);
+    present = generic({byHeadFlat(k)}, present,
+                      {map(3, {t, h, d}), map(3, {h, d, t})},
+                      SmallVector<IteratorType>(3, IteratorType::parallel),
+                      [](ImplicitLocOpBuilder &, ValueRange args) -> Value {
+                        return args[0];
+                      });
+  }
+  if (tokens % kPanel != 0)
+    present = tensor::InsertSliceOp::create(
+        b, present, keys, getAsIndexOpFoldResult(b.getContext(), {0, 0, 0}),
+        getAsIndexOpFoldResult(b.getContext(), {heads, depth, tokens}),
+        getAsIndexOpFoldResult(b.getContext(), {1, 1, 1}));
+  keys = expand(present, {heads, depth, keyPanels, kPanel},
+                {{0}, {1}, {2, 3}});
+
+  SmallVector<IteratorType> iterators(4, IteratorType::parallel);
+  iterators.push_back(IteratorType::reduction);
+  AffineExpr h = dim(0), m = dim(1), p = dim(2), c = dim(3), r = dim(4);
+  Value scores = multiplyAdd(
+      {byHeadFlat(q), keys}, {heads, queries, keyPanels, kPanel},
+      {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
+      iterators);
+  if (float scale = float(op.getScale().convertToDouble()); scale != 1.0f) {
+    AffineMap full = b.getMultiDimIdentityMap(4);
+    scores = generic({scores}, empty(shapeOf(scores)), {full, full},
+                     SmallVector<IteratorType>(4, IteratorType::parallel),
+                     [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                       Value factor = arith::ConstantOp::create(
+                           ib, ib.getF32FloatAttr(scale));
+                       return arith::MulFOp::create(ib, args[0], factor);
+                     });
+  }
+  auto [exps, inverse] = softmaxParts(scores, tokens);
+  exps = slice(collapse(exps, {{0}, {1}, {2, 3}}), {0, 0, 0},
+               {heads, queries, tokens});
+  Value mixed = multiplyAdd(
+      {exps, byHead(v)}, {queries, heads, headPanels, kPanel},
+      {map(5, {h, m, r}), map(5, {r, h, p, c}), map(5, {m, h, p, c})},
+      iterators);
+  {
+    AffineMap full = b.getMultiDimIdentityMap(4);
+    mixed = generic({mixed, inverse}, empty(shapeOf(mixed)),
+                    {full, map(4, {dim(1), dim(0)}), full},
+                    SmallVector<IteratorType>(4, IteratorType::parallel),
+                    [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                      return arith::MulFOp::create(ib, args[0], args[1]);
+                    });
+  }
+  mixed = collapse(mixed, {{0}, {1, 2}, {3}});
+  lowered[op] = addBias(matmul(mixed, packed(op.getProjWeight(), width, size)),
+                        padded(op.getProjBias(), width));
+}
+
+void Lowering::lower(MlpOp op) {
+  Value x = lowered.lookup(op.getTokens());
+  int64_t width = widthOf(op.getTokens());
+  int64_t hiddenWidth = rowsOf(op.getFc1Weight());
+  Value hidden = withBias(
+      matmul(x, packed(op.getFc1Weight(), hiddenWidth, width)),
+      padded(op.getFc1Bias(), hiddenWidth),
+      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value sum = arith::AddFOp::create(ib, args[0], args[1]);
+        return activate(ib, sum, op.getActivation());
+      });
+  lowered[op] =
+      addBias(matmul(hidden, packed(op.getFc2Weight(), width, hiddenWidth)),
+              padded(op.getFc2Bias(), width));
+}
+
+void Lowering::lower(HeadOp op) {
+  int64_t width = widthOf(op.getInput());
+  int64_t classes = rowsOf(op.getWeight());
+  lowered[op] = addBias(matmul(lowered.lookup(op.getInput()),
+                               packed(op.getWeight(), classes, width)),
+                        padded(op.getBias(), classes));
+}
+
+//===----------------------------------------------------------------------===//
+// Routing
+//===----------------------------------------------------------------------===//
+
+void Lowering::lower(RouterOp op) {
+  int64_t width = widthOf(op.getInput());
+  int64_t count = rowsOf(op.getWeight()), chosen = rowsOf(op.getGates());
+  Value logits = matmul(lowered.lookup(op.getInput()),
+                        packed(op.getWeight(), count, width));
+  if (op.getBias())
+    logits = addBias(logits, padded(op.getBias(), count));
+  std::pair<Value, Value> softmax = softmaxParts(logits, count);
+  logits = collapse(logits, {{0, 1, 2}});
+  Value exps = collapse(softmax.first, {{0, 1, 2}});
+
+  // The j-th choice is the best logit among those that come after the choice
+  // before it, in the order of falling logits and, for equal ones, of rising
+  // indices. That needs no list of what is taken.
+  Value zero = index(0), one = index(1), none = index(-1);
+  Value infinity = constant(kInfinity);
+  Value scale = tensor::ExtractOp::create(b, softmax.second, zero);
+  Value experts = bufferization::AllocTensorOp::create(
+      b, RankedTensorType::get({chosen}, b.getIndexType()), ValueRange());
+  auto loop = scf::ForOp::create(
+      b, zero, index(chosen), one,
+      ValueRange{experts, empty({chosen}), infinity, none, constant(0.0f)},
+      [&](OpBuilder &builder, Location loc, Value j, ValueRange state) {
+        ImplicitLocOpBuilder ib(loc, builder);
+        Value last = state[2], lastIndex = state[3];
+        auto search = scf::ForOp::create(
+            ib, zero, index(count), one, ValueRange{infinity, none},
+            [&](OpBuilder &builder, Location loc, Value e, ValueRange best) {
+              ImplicitLocOpBuilder ib(loc, builder);
+              Value logit = tensor::ExtractOp::create(ib, logits, e);
+              Value below = arith::CmpFOp::create(
+                  ib, arith::CmpFPredicate::OLT, logit, last);
+              Value equal = arith::CmpFOp::create(
+                  ib, arith::CmpFPredicate::OEQ, logit, last);
+              Value later = arith::CmpIOp::create(
+                  ib, arith::CmpIPredicate::sgt, e, lastIndex);
+              Value free = arith::OrIOp::create(
+                  ib, below, arith::AndIOp::create(ib, equal, later));
+              Value first = arith::CmpIOp::create(
+                  ib, arith::CmpIPredicate::slt, best[1], zero);
+              Value above = arith::CmpFOp::create(
+                  ib, arith::CmpFPredicate::OGT, logit, best[0]);
+              Value take = arith::AndIOp::create(
+                  ib, free, arith::OrIOp::create(ib, first, above));
+              scf::YieldOp::create(
+                  ib, ValueRange{
+                          arith::SelectOp::create(ib, take, logit, best[0]),
+                          arith::SelectOp::create(ib, take, e, best[1])});
+            });
+        // With logits that are NaN there is no best: any index within bounds.
+        Value found = arith::MaxSIOp::create(ib, search.getResult(1), zero);
+        Value exp = tensor::ExtractOp::create(ib, exps, found);
+        Value gate = arith::MulFOp::create(ib, exp, scale);
+        Value newExperts = tensor::InsertOp::create(ib, found, state[0], j);
+        Value newGates = tensor::InsertOp::create(ib, gate, state[1], j);
+        Value sum = arith::AddFOp::create(ib, state[4], gate);
+        scf::YieldOp::create(ib,
+                             ValueRange{newExperts, newGates,
+                                        search.getResult(0), found, sum});
+      });
+  Value gates = loop.getResult(1);
+  if (op.getNormalize()) {
+    AffineMap full = b.getMultiDimIdentityMap(1);
+    gates = generic({gates, loop.getResult(4)}, empty({chosen}),
+                    {full, map(1, {}), full}, {IteratorType::parallel},
+                    [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                      return arith::DivFOp::create(ib, args[0], args[1]);
+                    });
+  }
+  lowered[op.getExperts()] = loop.getResult(0);
+  lowered[op.getGates()] = gates;
+}
+
+FailureOr<Value> Lowering::expert(Region &body, ValueRange arguments,
+                                  Value gate, Value sum) {
+  for (auto [from, to] : llvm::zip(body.getArguments(), arguments))
+    lowered[from] = to;
+  for (Operation &op : body.front().without_terminator())
+    if (failed(lower(op)))
+      return failure();
+  auto yield = cast<YieldOp>(body.front().getTerminator());
+  AffineMap full = b.getMultiDimIdentityMap(3);
+  return generic({lowered.lookup(yield.getValue()), gate}, sum,
+                 {full, map(3, {}), full},
+                 SmallVector<IteratorType>(3, IteratorType::parallel),
+                 [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                   Value weighted =
+                       arith::MulFOp::create(ib, args[0], args[1]);
+                   return arith::AddFOp::create(ib, args[2], weighted);
+                 });
+}
+
+FailureOr<Value> Lowering::experts(ExpertsOp op, Value sum) {
+  Value tokens = lowered.lookup(op.getTokens());
+  Value chosen = lowered.lookup(op.getExperts());
+  Value gates = lowered.lookup(op.getGates());
+  auto loop = scf::ForOp::create(b, index(0), index(op.getNumChosen()),
+                                 index(1), ValueRange{sum});
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  Value j = loop.getInductionVar();
+  Value which = tensor::ExtractOp::create(b, chosen, j);
+  Value gate = tensor::ExtractOp::create(b, gates, j);
+  Value carried = loop.getRegionIterArg(0);
+
+  if (op.getIndexed()) {
+    FailureOr<Value> result =
+        expert(op.getBodies().front(), {tokens, which}, gate, carried);
+    if (failed(result))
+      return failure();
+    scf::YieldOp::create(b, *result);
+    return loop.getResult(0);
+  }
+  // The last expert is the default: the index is always one of them.
+  SmallVector<int64_t> cases;
+  for (int64_t e = 0; e + 1 < op.getNumExperts(); ++e)
+    cases.push_back(e);
+  auto choice = scf::IndexSwitchOp::create(b, sum.getType(), which, cases,
+                                           cases.size());
+  for (auto [index, body] : llvm::enumerate(op.getBodies())) {
+    Region &region = index < cases.size() ? choice.getCaseRegions()[index]
+                                          : choice.getDefaultRegion();
+    b.createBlock(&region);
+    FailureOr<Value> result = expert(body, {tokens}, gate, carried);
+    if (failed(result))
+      return failure();
+    scf::YieldOp::create(b, *result);
+  }
+  b.setInsertionPointToEnd(loop.getBody());
+  scf::YieldOp::create(b, choice.getResults());
+  return loop.getResult(0);
+}
+
+/// The experts whose output `op` adds to the residual stream, if nobody else
+/// wants it.
+static ExpertsOp expertsOf(arith::AddFOp op) {
+  auto experts = op.getRhs().getDefiningOp<ExpertsOp>();
+  return experts && experts->hasOneUse() && op.getLhs() != op.getRhs()
+             ? experts
+             : ExpertsOp();
+}
+
+LogicalResult Lowering::lower(arith::AddFOp op) {
+  Value residual = lowered.lookup(op.getLhs());
+  if (ExpertsOp routed = expertsOf(op)) {
+    FailureOr<Value> sum = experts(routed, residual);
+    if (failed(sum))
+      return failure();
+    lowered[op] = *sum;
+    return success();
+  }
+  // In place: nobody reads the stream as it was before, as a rule, and
+  // bufferisation copies where somebody does.
+  AffineMap full = b.getMultiDimIdentityMap(3);
+  lowered[op] =
+      generic({lowered.lookup(op.getRhs())}, residual, {full, full},
+              SmallVector<IteratorType>(3, IteratorType::parallel),
+              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                return arith::AddFOp::create(ib, args[1], args[0]);
+              });
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The function
+//===----------------------------------------------------------------------===//
+
+void Lowering::storeRoutes(func::ReturnOp op) {
+  auto layers = source->getAttrOfType<DenseI64ArrayAttr>(kRouteLayersAttr);
+  Type i32 = b.getI32Type();
+  auto integer = [&](int64_t value) -> Value {
+    return arith::ConstantOp::create(b, b.getI32IntegerAttr(value));
+  };
+  int64_t row = 0;
+  for (auto [i, layer] : llvm::enumerate(layers.asArrayRef())) {
+    Value experts = lowered.lookup(op.getOperand(1 + 2 * i));
+    Value gates = lowered.lookup(op.getOperand(2 + 2 * i));
+    for (int64_t j = 0, e = rowsOf(gates); j < e; ++j, ++row) {
+      Value position = index(j);
+      Value which = tensor::ExtractOp::create(b, experts, position);
+      Value gate = tensor::ExtractOp::create(b, gates, position);
+      Value fields[] = {integer(layer), arith::IndexCastOp::create(b, i32, which),
+                        arith::BitcastOp::create(b, i32, gate),
+                        // Image routing: an expert takes the whole image.
+                        integer(1)};
+      for (auto [f, field] : llvm::enumerate(fields))
+        memref::StoreOp::create(b, field, routesMemory,
+                                ValueRange{index(row), index(f)});
+    }
+  }
+}
+
+LogicalResult Lowering::lower(func::ReturnOp op) {
+  Value logits = lowered.lookup(op.getOperand(0));
+  int64_t classes = widthOf(op.getOperand(0));
+  logits = slice(collapse(logits, {{0, 1, 2}}), {0}, {classes});
+  auto store = bufferization::MaterializeInDestinationOp::create(
+      b, logits, logitsMemory);
+  store.setWritable(true);
+  if (routesMemory)
+    storeRoutes(op);
+  // 0 = ok, as MoeRunFn says.
+  Value ok = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
+  func::ReturnOp::create(b, ok);
+  return success();
+}
+
+LogicalResult Lowering::lower(Operation &op) {
+  if (auto experts = dyn_cast<ExpertsOp>(op)) {
+    // Lowered with the sum that it is part of.
+    auto sum = dyn_cast<arith::AddFOp>(*experts->getUsers().begin());
+    if (experts->hasOneUse() && sum && expertsOf(sum) == experts)
+      return success();
+    Value zero = filled(shapeOf(lowered.lookup(experts.getTokens())), 0.0f);
+    FailureOr<Value> result = this->experts(experts, zero);
+    if (failed(result))
+      return failure();
+    lowered[experts] = *result;
+    return success();
+  }
+  return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
+      .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
+            LayerNormOp, AttentionOp, MlpOp, RouterOp, HeadOp>([&](auto layer) {
+        lower(layer);
+        return success();
+      })
+      .Case<arith::AddFOp, func::ReturnOp>(
+          [&](auto known) { return lower(known); })
+      // A parameter is read where it is used, in the layout wanted there.
+      .Case<GetOp>([](auto) { return success(); })
+      .Default([](Operation *other) {
+        return other->emitOpError("cannot be lowered to linalg");
+      });
+}
+
+LogicalResult Lowering::run() {
+  // Parameters must be visible where they are used: the recipes need names.
+  WalkResult known = source.walk([](Operation *op) {
+    for (Value operand : op->getOperands()) {
+      auto argument = dyn_cast<BlockArgument>(operand);
+      bool isWeight = isa<AttentionOp, MlpOp, RouterOp, HeadOp, PatchEmbedOp,
+                          ClassTokenOp, PositionOp, LayerNormOp>(op) &&
+                      operand != op->getOperand(0);
+      if (isWeight && (argument || !operand.getDefiningOp<GetOp>())) {
+        op->emitOpError("cannot be lowered: a weight is no moe.get");
+        return WalkResult::interrupt();
+      }
+    }
+    return WalkResult::advance();
+  });
+  if (known.wasInterrupted())
+    return failure();
+  FunctionType type = source.getFunctionType();
+  if (type.getNumInputs() != 1 || type.getNumResults() < 1 ||
+      type.getNumResults() % 2 != 1)
+    return source.emitOpError(
+        "must take an image and return logits and a pair per router");
+
+  auto image = cast<RankedTensorType>(type.getInput(0));
+  int64_t classes = cast<RankedTensorType>(type.getResult(0)).getDimSize(1);
+  SmallVector<Type> inputs{
+      MemRefType::get(image.getShape(), image.getElementType()),
+      MemRefType::get({classes}, b.getF32Type())};
+  int64_t routes = 0;
+  for (unsigned i = 2; i < type.getNumResults(); i += 2)
+    routes += cast<RankedTensorType>(type.getResult(i)).getDimSize(0);
+  auto layers = source->getAttrOfType<DenseI64ArrayAttr>(kRouteLayersAttr);
+  if (int64_t(layers ? layers.size() : 0) != type.getNumResults() / 2)
+    return source.emitOpError() << "needs one entry of " << kRouteLayersAttr
+                                << " for each pair of experts and gates";
+  if (routes > 0)
+    inputs.push_back(MemRefType::get({routes, 4}, b.getI32Type()));
+
+  auto target = func::FuncOp::create(b, source.getName(),
+                                     b.getFunctionType(inputs, b.getI32Type()));
+  Block *entry = target.addEntryBlock();
+  b.setInsertionPointToStart(entry);
+  lowered[source.getArgument(0)] = bufferization::ToTensorOp::create(
+      b, image, entry->getArgument(0), /*restrict=*/true);
+  logitsMemory = entry->getArgument(1);
+  if (routes > 0)
+    routesMemory = entry->getArgument(2);
+  for (Operation &op : source.front()) {
+    b.setLoc(op.getLoc());
+    if (failed(lower(op)))
+      return failure();
+  }
+  source.erase();
+  return success();
+}
+
+namespace {
+struct ConvertMoEToLinalg
+    : moe::impl::ConvertMoEToLinalgBase<ConvertMoEToLinalg> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto function = module.lookupSymbol<func::FuncOp>(kRunFunction);
+    if (!function || function.isExternal()) {
+      module.emitOpError() << "has no function @" << kRunFunction;
+      return signalPassFailure();
+    }
+    if (failed(Lowering(module, function).run()))
+      signalPassFailure();
+  }
+};
+} // namespace

@@ -1,0 +1,99 @@
+//===- OutlineKernels.cpp - One function for loop nests that are alike ----===//
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Import/ImportModel.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_OUTLINEKERNELS
+#include "moe/Conversion/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// Ops that belong to the run function: what they name differs between loop
+/// nests that are alike otherwise.
+bool staysOutside(Operation *op) {
+  return isa<WeightsOp, memref::ViewOp, memref::GetGlobalOp,
+             scf::IndexSwitchOp>(op);
+}
+
+struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
+    if (!run || run.isExternal())
+      return;
+    SmallVector<scf::ForOp> nests;
+    run.walk<WalkOrder::PreOrder>([&](scf::ForOp loop) {
+      bool mixed = loop.walk([](Operation *op) {
+                         return staysOutside(op) ? WalkResult::interrupt()
+                                                 : WalkResult::advance();
+                       }).wasInterrupted();
+      if (mixed || loop->getNumResults() != 0)
+        return WalkResult::advance();
+      nests.push_back(loop);
+      return WalkResult::skip();
+    });
+    for (scf::ForOp nest : nests)
+      outline(nest, module);
+  }
+
+  void outline(scf::ForOp nest, ModuleOp module) {
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(nest.getRegion(), captured);
+    for (Value bound : nest->getOperands())
+      captured.insert(bound);
+
+    // Constants go along, all else becomes an argument.
+    SmallVector<Value> arguments;
+    SmallVector<Operation *> constants;
+    for (Value value : captured) {
+      Operation *def = value.getDefiningOp();
+      if (def && def->hasTrait<OpTrait::ConstantLike>())
+        constants.push_back(def);
+      else
+        arguments.push_back(value);
+    }
+    OpBuilder b(module.getContext());
+    Location loc = nest.getLoc();
+    auto function = func::FuncOp::create(
+        loc, "kernel",
+        b.getFunctionType(ValueRange(arguments).getTypes(), {}));
+    Block *entry = function.addEntryBlock();
+    b.setInsertionPointToStart(entry);
+    IRMapping map;
+    map.map(arguments, entry->getArguments());
+    for (Operation *constant : constants)
+      b.clone(*constant, map);
+    b.clone(*nest, map);
+    func::ReturnOp::create(b, loc);
+
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    function->print(os, OpPrintingFlags().useLocalScope());
+    auto [it, isNew] = kernels.try_emplace(text, nullptr);
+    if (isNew) {
+      function.setName("kernel_" + std::to_string(kernels.size() - 1));
+      function.setPrivate();
+      module.push_back(function);
+      it->second = function;
+    } else {
+      function.erase();
+    }
+    b.setInsertionPoint(nest);
+    func::CallOp::create(b, loc, it->second, arguments);
+    nest.erase();
+  }
+
+  llvm::StringMap<func::FuncOp> kernels;
+};
+
+} // namespace

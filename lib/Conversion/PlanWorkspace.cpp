@@ -1,0 +1,145 @@
+//===- PlanWorkspace.cpp - Place all buffers in one workspace -------------===//
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Import/ImportModel.h"
+
+#include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/Support/MathExtras.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_PLANWORKSPACE
+#include "moe/Conversion/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// A buffer, the ops (numbered in program order) between which it is in use,
+/// and where it lies.
+struct Buffer {
+  memref::AllocOp alloc;
+  int64_t bytes, first, last;
+  int64_t offset = 0;
+};
+
+constexpr int64_t kAlignment = 64;
+
+int64_t sizeInBytes(MemRefType type) {
+  int64_t width = type.getElementType().isIndex()
+                      ? 64
+                      : type.getElementTypeBitWidth();
+  return llvm::alignTo(type.getNumElements() * llvm::divideCeil(width, 8),
+                       kAlignment);
+}
+
+/// Offsets for the buffers, the largest first, each at the lowest place that no
+/// buffer alive at the same time takes. Returns the end of the last one.
+int64_t assignOffsets(MutableArrayRef<Buffer> buffers, int64_t start) {
+  SmallVector<Buffer *> order = llvm::map_to_vector(
+      buffers, [](Buffer &buffer) { return &buffer; });
+  // Of equal ones, the first in the program.
+  llvm::sort(order, [](Buffer *a, Buffer *b) {
+    return std::pair(-a->bytes, a) < std::pair(-b->bytes, b);
+  });
+  int64_t end = start;
+  SmallVector<Buffer *> placed;
+  for (Buffer *buffer : order) {
+    // Those in the way, from the lowest on: take the first gap.
+    SmallVector<Buffer *> inTheWay = llvm::filter_to_vector(
+        placed, [&](Buffer *other) {
+          return other->first <= buffer->last && buffer->first <= other->last;
+        });
+    llvm::sort(inTheWay, [](Buffer *a, Buffer *b) {
+      return a->offset < b->offset;
+    });
+    int64_t offset = start;
+    for (Buffer *other : inTheWay) {
+      if (offset + buffer->bytes <= other->offset)
+        break;
+      offset = std::max(offset, other->offset + other->bytes);
+    }
+    buffer->offset = offset;
+    end = std::max(end, offset + buffer->bytes);
+    placed.push_back(buffer);
+  }
+  return end;
+}
+
+struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    if (function.getName() != kRunFunction || function.isExternal())
+      return;
+    DenseMap<Operation *, int64_t> number;
+    int64_t count = 0;
+    function.walk<WalkOrder::PreOrder>(
+        [&](Operation *op) { number[op] = count++; });
+    // The number of the last op inside `op`.
+    auto endOf = [&](Operation *op) {
+      int64_t end = number[op];
+      op->walk([&](Operation *inner) { end = std::max(end, number[inner]); });
+      return end;
+    };
+
+    BufferViewFlowAnalysis views(function);
+    SmallVector<Buffer> buffers;
+    WalkResult result = function.walk([&](memref::AllocOp alloc) {
+      MemRefType type = alloc.getType();
+      if (!type.hasStaticShape() || !type.getLayout().isIdentity()) {
+        alloc.emitOpError("cannot be planned: expected a static shape");
+        return WalkResult::interrupt();
+      }
+      int64_t first = number[alloc], last = first;
+      for (Value alias : views.resolve(alloc.getResult())) {
+        for (Operation *user : alias.getUsers()) {
+          // Used in a loop that it lives longer than: needed until its end.
+          Operation *scope = user;
+          for (Operation *op = user; !op->isAncestor(alloc->getParentOp());
+               op = op->getParentOp())
+            scope = op;
+          last = std::max(last, endOf(scope));
+        }
+      }
+      buffers.push_back({alloc, sizeInBytes(type), first, last});
+      return WalkResult::advance();
+    });
+    if (result.wasInterrupted())
+      return signalPassFailure();
+
+    ImplicitLocOpBuilder b(function.getLoc(), function);
+    // The routes are an argument so far, behind image and logits.
+    Value routes = function.getNumArguments() > 2 ? function.getArgument(2)
+                                                  : Value();
+    int64_t start =
+        routes ? sizeInBytes(cast<MemRefType>(routes.getType())) : 0;
+    int64_t bytes = std::max(assignOffsets(buffers, start), kAlignment);
+    auto type = MemRefType::get({bytes}, b.getI8Type());
+    if (failed(function.insertArgument(function.getNumArguments(), type, {},
+                                       function.getLoc())))
+      return signalPassFailure();
+    Value workspace = function.getArguments().back();
+
+    auto view = [&](MemRefType as, int64_t offset) -> Value {
+      Value start = arith::ConstantIndexOp::create(b, offset);
+      return memref::ViewOp::create(b, as, workspace, start, ValueRange());
+    };
+    b.setInsertionPointToStart(&function.front());
+    if (routes) {
+      routes.replaceAllUsesWith(view(cast<MemRefType>(routes.getType()), 0));
+      if (failed(function.eraseArgument(2)))
+        return signalPassFailure();
+      function->setAttr(kRoutesOffsetAttr, b.getI64IntegerAttr(0));
+    }
+    for (Buffer &buffer : buffers) {
+      b.setInsertionPoint(buffer.alloc);
+      buffer.alloc.replaceAllUsesWith(
+          view(buffer.alloc.getType(), buffer.offset));
+      buffer.alloc.erase();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,622 @@
+//===- Vectorize.cpp - linalg to loops over vectors of 16 lanes -----------===//
+//
+// Works on tensors: loops carry the result, bufferisation makes that in place.
+//
+//===----------------------------------------------------------------------===//
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Conversion/RegisterTile.h"
+
+#include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_VECTORIZE
+#include "moe/Conversion/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+using linalg::GenericOp;
+using utils::IteratorType;
+
+namespace {
+
+/// The value of each loop of a generic; null for those that are not open.
+using Loops = SmallVector<Value>;
+
+/// Code generation for one generic (and the generics fused into it).
+class Emitter {
+public:
+  Emitter(GenericOp op, const CpuLevel &cpu)
+      : op(op), cpu(cpu), b(op.getLoc(), op) {
+    ranges = op.getStaticLoopRanges();
+    iterators = op.getIteratorTypesArray();
+  }
+
+  /// Replaces the generic, or the last one of the chain that hangs on it.
+  LogicalResult emit();
+
+private:
+  using TileBody =
+      function_ref<SmallVector<Value>(ImplicitLocOpBuilder &, Value, ValueRange)>;
+
+  bool isContraction();
+  void emitContraction();
+  void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
+                           int64_t panels, Loops loops, Value &out);
+  std::optional<unsigned> findLane();
+  void emitVector(unsigned lane);
+  void emitScalar();
+
+  // Pieces.
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value evaluate(AffineExpr expr, const Loops &loops);
+  SmallVector<Value> evaluate(AffineMap map, const Loops &loops);
+  /// A loop over [first, last) in steps that carries `state`.
+  SmallVector<Value> loop(int64_t first, int64_t last, int64_t step,
+                          ValueRange state,
+                          function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  /// Nested loops over `dims` of the generic; `loops` gets their values.
+  SmallVector<Value>
+  nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
+       function_ref<SmallVector<Value>(ValueRange)> body);
+  /// What `value` is for these loops: a vector if the map ends in the lane's
+  /// dimension, else a scalar.
+  Value load(Value value, AffineMap map, const Loops &loops,
+             std::optional<unsigned> lane);
+  Value loadVector(Value tensor, ValueRange indices);
+  Value broadcast(Value scalar);
+  Value store(Value value, Value tensor, AffineMap map, const Loops &loops);
+  /// The body's yielded value for these arguments, scalars or vectors.
+  Value inlineBody(GenericOp generic, ValueRange arguments, bool vector);
+  Value multiplyAdd(Value x, Value y, Value sum);
+  VectorType vectorType(Type element) {
+    return VectorType::get({kPanel}, element);
+  }
+
+  GenericOp op;
+  const CpuLevel &cpu;
+  ImplicitLocOpBuilder b;
+  SmallVector<int64_t> ranges;
+  SmallVector<IteratorType> iterators;
+  // Of a contraction.
+  unsigned lane = 0, panel = 0;
+  std::optional<unsigned> row;
+  AffineMap aMap, bMap, cMap;
+  Value aTensor, bTensor;
+  SmallVector<unsigned> outer, reduction;
+  /// Element-wise generics that read the result and nothing else does.
+  SmallVector<GenericOp> epilogue;
+};
+
+//===----------------------------------------------------------------------===//
+// Pieces
+//===----------------------------------------------------------------------===//
+
+Value Emitter::evaluate(AffineExpr expr, const Loops &loops) {
+  if (auto dim = dyn_cast<AffineDimExpr>(expr))
+    return loops[dim.getPosition()];
+  if (auto constant = dyn_cast<AffineConstantExpr>(expr))
+    return index(constant.getValue());
+  auto binary = cast<AffineBinaryOpExpr>(expr);
+  Value lhs = evaluate(binary.getLHS(), loops);
+  Value rhs = evaluate(binary.getRHS(), loops);
+  if (binary.getKind() == AffineExprKind::Add)
+    return b.createOrFold<arith::AddIOp>(lhs, rhs);
+  assert(binary.getKind() == AffineExprKind::Mul && "only sums and products");
+  return b.createOrFold<arith::MulIOp>(lhs, rhs);
+}
+
+SmallVector<Value> Emitter::evaluate(AffineMap map, const Loops &loops) {
+  return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) {
+    return evaluate(expr, loops);
+  });
+}
+
+SmallVector<Value>
+Emitter::loop(int64_t first, int64_t last, int64_t step, ValueRange state,
+              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  if (first + step >= last)
+    return first >= last ? SmallVector<Value>(state)
+                         : body(index(first), state);
+  Value lower = index(first), upper = index(last), stride = index(step);
+  auto loop = scf::ForOp::create(b, lower, upper, stride, state);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> results =
+      body(loop.getInductionVar(), loop.getRegionIterArgs());
+  scf::YieldOp::create(b, results);
+  return SmallVector<Value>(loop.getResults());
+}
+
+SmallVector<Value>
+Emitter::nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
+              function_ref<SmallVector<Value>(ValueRange)> body) {
+  if (dims.empty())
+    return body(state);
+  return loop(0, ranges[dims.front()], 1, state,
+              [&](Value i, ValueRange inner) {
+                loops[dims.front()] = i;
+                return nest(dims.drop_front(), loops, inner, body);
+              });
+}
+
+Value Emitter::loadVector(Value tensor, ValueRange indices) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  Value padding = ub::PoisonOp::create(b, type.getElementType());
+  bool inBounds = true;
+  return vector::TransferReadOp::create(
+      b, vectorType(type.getElementType()), tensor, indices, padding,
+      AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext()),
+      ArrayRef<bool>(inBounds));
+}
+
+Value Emitter::broadcast(Value scalar) {
+  return vector::BroadcastOp::create(b, vectorType(scalar.getType()), scalar);
+}
+
+Value Emitter::load(Value value, AffineMap map, const Loops &loops,
+                    std::optional<unsigned> lane) {
+  if (!isa<RankedTensorType>(value.getType()))
+    return value;
+  SmallVector<Value> indices = evaluate(map, loops);
+  if (lane && map.getNumResults() > 0 &&
+      map.getResults().back() == b.getAffineDimExpr(*lane))
+    return loadVector(value, indices);
+  return tensor::ExtractOp::create(b, value, indices);
+}
+
+Value Emitter::store(Value value, Value tensor, AffineMap map,
+                     const Loops &loops) {
+  SmallVector<Value> indices = evaluate(map, loops);
+  if (!isa<VectorType>(value.getType()))
+    return tensor::InsertOp::create(b, value, tensor, indices);
+  bool inBounds = true;
+  return vector::TransferWriteOp::create(
+             b, value, tensor, indices,
+             AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
+             ArrayRef<bool>(inBounds))
+      .getResult();
+}
+
+Value Emitter::inlineBody(GenericOp generic, ValueRange arguments,
+                          bool vector) {
+  IRMapping map;
+  for (auto [argument, value] :
+       llvm::zip(generic.getBody()->getArguments(), arguments))
+    map.map(argument, value);
+  auto get = [&](Value value) {
+    Value known = map.lookupOrDefault(value);
+    if (!vector || isa<VectorType>(known.getType()))
+      return known;
+    Value lanes = broadcast(known);
+    map.map(value, lanes);
+    return lanes;
+  };
+  for (Operation &inner : generic.getBody()->without_terminator()) {
+    if (!vector || inner.getNumOperands() == 0) {
+      b.clone(inner, map);
+      continue;
+    }
+    SmallVector<Value> operands = llvm::map_to_vector(inner.getOperands(), get);
+    OperationState state(b.getLoc(), inner.getName(), operands,
+                         {vectorType(inner.getResult(0).getType())},
+                         inner.getAttrs());
+    map.map(inner.getResult(0), b.create(state)->getResult(0));
+  }
+  return get(generic.getBody()->getTerminator()->getOperand(0));
+}
+
+Value Emitter::multiplyAdd(Value x, Value y, Value sum) {
+  // Without the instruction, fma() would be a call into libm for each lane.
+  if (cpu.fma)
+    return vector::FMAOp::create(b, x, y, sum);
+  return arith::AddFOp::create(b, arith::MulFOp::create(b, x, y), sum);
+}
+
+//===----------------------------------------------------------------------===//
+// Matrix products
+//===----------------------------------------------------------------------===//
+
+/// Whether the body is out + a * b.
+bool isMultiplyAdd(GenericOp op) {
+  Block &body = *op.getBody();
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1)
+    return false;
+  auto yield = cast<linalg::YieldOp>(body.getTerminator());
+  auto add = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
+  if (!add || add.getLhs() != body.getArgument(2))
+    return false;
+  auto mul = add.getRhs().getDefiningOp<arith::MulFOp>();
+  return mul && mul.getLhs() == body.getArgument(0) &&
+         mul.getRhs() == body.getArgument(1);
+}
+
+bool isZeroFill(Value value) {
+  auto fill = value.getDefiningOp<linalg::FillOp>();
+  return fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
+}
+
+bool Emitter::isContraction() {
+  if (!isMultiplyAdd(op) || !isZeroFill(op.getDpsInits()[0]))
+    return false;
+  SmallVector<AffineMap> maps = op.getIndexingMapsArray();
+  aMap = maps[0], bMap = maps[1], cMap = maps[2];
+  aTensor = op.getDpsInputs()[0], bTensor = op.getDpsInputs()[1];
+  if (!cMap.isProjectedPermutation() || !bMap.isProjectedPermutation() ||
+      cMap.getNumResults() < 2)
+    return false;
+  lane = cMap.getDimPosition(cMap.getNumResults() - 1);
+  panel = cMap.getDimPosition(cMap.getNumResults() - 2);
+  if (ranges[lane] != kPanel || aMap.isFunctionOfDim(lane) ||
+      aMap.isFunctionOfDim(panel) || !bMap.isFunctionOfDim(panel) ||
+      bMap.getResults().back() != b.getAffineDimExpr(lane))
+    return false;
+  for (unsigned d = 0; d < iterators.size(); ++d) {
+    if (iterators[d] == IteratorType::reduction)
+      reduction.push_back(d);
+    else if (d != lane && d != panel) {
+      outer.push_back(d);
+      // The innermost dimension that the weight does not have: its rows share
+      // the weight's vectors.
+      if (!bMap.isFunctionOfDim(d))
+        row = d;
+    }
+  }
+  llvm::erase_if(outer, [&](unsigned d) { return row == d; });
+  return !reduction.empty();
+}
+
+/// The single reader of `op` if it is element-wise over all of op's result.
+GenericOp elementwiseReader(GenericOp op) {
+  Value result = op.getResult(0);
+  if (!result.hasOneUse())
+    return {};
+  OpOperand &use = *result.getUses().begin();
+  auto reader = dyn_cast<GenericOp>(use.getOwner());
+  if (!reader || reader->getBlock() != op->getBlock() ||
+      reader.getNumDpsInits() != 1 ||
+      reader.getNumLoops() != reader.getNumParallelLoops())
+    return {};
+  AffineMap map = reader.getMatchingIndexingMap(&use);
+  AffineMap outMap = reader.getIndexingMapsArray().back();
+  auto type = cast<RankedTensorType>(result.getType());
+  bool isInput = reader.isDpsInput(&use);
+  if (!isInput || !map.isPermutation() || !outMap.isPermutation() ||
+      map.getResults().back() != outMap.getResults().back() ||
+      int64_t(reader.getNumLoops()) != type.getRank())
+    return {};
+  // Every other operand is a scalar, or its lanes are those of the result.
+  AffineExpr lane = outMap.getResults().back();
+  for (OpOperand *operand : reader.getDpsInputOperands()) {
+    AffineMap other = reader.getMatchingIndexingMap(operand);
+    if (!other.isProjectedPermutation() ||
+        (other.isFunctionOfDim(cast<AffineDimExpr>(lane).getPosition()) &&
+         other.getResults().back() != lane))
+      return {};
+  }
+  return reader;
+}
+
+void Emitter::emitContractionTile(Value rowStart, int64_t rows,
+                                  Value panelStart, int64_t panels,
+                                  Loops loops, Value &out) {
+  auto at = [&](int64_t r, int64_t p) {
+    if (row)
+      loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
+    loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(p));
+    loops[lane] = index(0);
+  };
+  // Accumulators in registers through all loops over k.
+  Value zero = arith::ConstantOp::create(
+      b, b.getZeroAttr(vectorType(b.getF32Type())));
+  SmallVector<Value> accumulators(rows * panels, zero);
+  accumulators =
+      nest(reduction, loops, accumulators, [&](ValueRange state) {
+        SmallVector<Value> next(state);
+        SmallVector<Value> weights;
+        for (int64_t p = 0; p < panels; ++p) {
+          at(0, p);
+          weights.push_back(loadVector(bTensor, evaluate(bMap, loops)));
+        }
+        for (int64_t r = 0; r < rows; ++r) {
+          at(r, 0);
+          Value scalar = tensor::ExtractOp::create(b, aTensor,
+                                                   evaluate(aMap, loops));
+          Value input = broadcast(scalar);
+          for (int64_t p = 0; p < panels; ++p)
+            next[r * panels + p] =
+                multiplyAdd(input, weights[p], next[r * panels + p]);
+        }
+        return next;
+      });
+
+  // What follows happens while the tile is in registers.
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t p = 0; p < panels; ++p) {
+      at(r, p);
+      Value value = accumulators[r * panels + p];
+      AffineMap map = cMap;
+      Loops domain = loops;
+      Value chained = op.getResult(0);
+      for (GenericOp step : epilogue) {
+        // The loops of this step, from where it reads the value.
+        Loops inner(step.getNumLoops());
+        for (OpOperand *operand : step.getDpsInputOperands())
+          if (operand->get() == chained)
+            for (auto [expr, source] :
+                 llvm::zip(step.getMatchingIndexingMap(operand).getResults(),
+                           map.getResults()))
+              inner[cast<AffineDimExpr>(expr).getPosition()] =
+                  evaluate(source, domain);
+        AffineMap outMap = step.getIndexingMapsArray().back();
+        unsigned stepLane =
+            cast<AffineDimExpr>(outMap.getResults().back()).getPosition();
+        SmallVector<Value> arguments;
+        for (OpOperand &operand : step->getOpOperands()) {
+          if (operand.get() == chained) {
+            arguments.push_back(value);
+            continue;
+          }
+          BlockArgument argument = step.getMatchingBlockArgument(&operand);
+          bool isOut = step.isDpsInit(&operand);
+          if (argument.use_empty()) {
+            arguments.push_back(Value());
+            continue;
+          }
+          // The result's old value comes from where it is written: in place.
+          Value from = isOut && step == epilogue.back() ? out : operand.get();
+          arguments.push_back(load(from, step.getMatchingIndexingMap(&operand),
+                                   inner, stepLane));
+        }
+        value = inlineBody(step, arguments, /*vector=*/true);
+        chained = step.getResult(0);
+        map = outMap;
+        domain = inner;
+      }
+      out = store(value, out, map, domain);
+    }
+  }
+}
+
+void Emitter::emitContraction() {
+  GenericOp last = op;
+  while (GenericOp reader = elementwiseReader(last)) {
+    epilogue.push_back(reader);
+    last = reader;
+  }
+  b.setInsertionPoint(last);
+  Value out = last.getDpsInits()[0];
+  if (last == op)
+    out = bufferization::AllocTensorOp::create(
+        b, cast<RankedTensorType>(out.getType()), ValueRange());
+
+  int64_t rows = row ? ranges[*row] : 1, panels = ranges[panel];
+  RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
+  Loops loops(ranges.size());
+  // Panels outside: a panel stays in the cache for all rows, and the weight is
+  // streamed once.
+  auto overRows = [&](Value p, int64_t panelCount, Value result) {
+    int64_t whole = rows / tile.rows * tile.rows;
+    result = loop(0, whole, tile.rows, result,
+                  [&](Value r, ValueRange state) -> SmallVector<Value> {
+                    Value current = state[0];
+                    emitContractionTile(r, tile.rows, p, panelCount, loops,
+                                        current);
+                    return {current};
+                  })[0];
+    if (whole < rows)
+      emitContractionTile(index(whole), rows - whole, p, panelCount, loops,
+                          result);
+    return result;
+  };
+  Value result =
+      nest(outer, loops, out, [&](ValueRange state) -> SmallVector<Value> {
+        int64_t whole = panels / tile.panels * tile.panels;
+        Value current =
+            loop(0, whole, tile.panels, state[0],
+                 [&](Value p, ValueRange inner) -> SmallVector<Value> {
+                   return {overRows(p, tile.panels, inner[0])};
+                 })[0];
+        if (whole < panels)
+          current = overRows(index(whole), panels - whole, current);
+        return {current};
+      })[0];
+  last.getResult(0).replaceAllUsesWith(result);
+  for (GenericOp step : llvm::reverse(epilogue))
+    step.erase();
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// Everything else
+//===----------------------------------------------------------------------===//
+
+/// The dimension that vectors run along: the last one of every operand that has
+/// it, with 16 entries.
+std::optional<unsigned> Emitter::findLane() {
+  for (unsigned d = 0; d < ranges.size(); ++d) {
+    if (ranges[d] != kPanel)
+      continue;
+    AffineExpr expr = b.getAffineDimExpr(d);
+    bool fits = false, ok = true;
+    for (AffineMap map : op.getIndexingMapsArray()) {
+      if (!map.isFunctionOfDim(d))
+        continue;
+      fits = true;
+      ok &= map.getResults().back() == expr &&
+            llvm::none_of(map.getResults().drop_back(), [&](AffineExpr e) {
+              return e.isFunctionOfDim(d);
+            });
+    }
+    AffineMap outMap = op.getIndexingMapsArray().back();
+    if (iterators[d] == IteratorType::parallel)
+      ok &= outMap.isFunctionOfDim(d);
+    if (fits && ok)
+      return d;
+  }
+  return std::nullopt;
+}
+
+/// How the lanes of a reduction's accumulator are put together, if the body is
+/// one of the reductions that vectors know.
+std::optional<vector::CombiningKind> combiningKind(GenericOp op) {
+  SmallVector<Operation *> combiners;
+  if (!matchReduction(op.getRegionOutputArgs(), 0, combiners) ||
+      combiners.size() != 1)
+    return std::nullopt;
+  if (isa<arith::AddFOp>(combiners[0]))
+    return vector::CombiningKind::ADD;
+  if (isa<arith::MaximumFOp>(combiners[0]))
+    return vector::CombiningKind::MAXIMUMF;
+  return std::nullopt;
+}
+
+void Emitter::emitVector(unsigned lane) {
+  SmallVector<unsigned> parallel, reductions;
+  for (unsigned d = 0; d < ranges.size(); ++d)
+    if (d != lane)
+      (iterators[d] == IteratorType::parallel ? parallel : reductions)
+          .push_back(d);
+  bool laneReduced = iterators[lane] == IteratorType::reduction;
+  AffineMap outMap = op.getIndexingMapsArray().back();
+  BlockArgument old = op.getRegionOutputArgs()[0];
+
+  Loops loops(ranges.size());
+  Value result = nest(
+      parallel, loops, op.getDpsInits()[0],
+      [&](ValueRange state) -> SmallVector<Value> {
+        Value out = state[0];
+        loops[lane] = index(0);
+        Value initial, accumulator;
+        if (!old.use_empty())
+          initial = load(out, outMap, loops, lane);
+        if (laneReduced) {
+          auto kind = *combiningKind(op);
+          float neutral = kind == vector::CombiningKind::ADD
+                              ? 0.0f
+                              : -std::numeric_limits<float>::infinity();
+          accumulator = arith::ConstantOp::create(
+              b, DenseElementsAttr::get(vectorType(b.getF32Type()), neutral));
+        } else {
+          accumulator = initial;
+        }
+        auto body = [&](Value current) {
+          SmallVector<Value> arguments;
+          for (OpOperand *operand : op.getDpsInputOperands())
+            arguments.push_back(load(operand->get(),
+                                     op.getMatchingIndexingMap(operand), loops,
+                                     lane));
+          arguments.push_back(current);
+          return inlineBody(op, arguments, /*vector=*/true);
+        };
+        Value value;
+        if (reductions.empty())
+          value = body(accumulator);
+        else
+          value = nest(reductions, loops, accumulator,
+                       [&](ValueRange inner) -> SmallVector<Value> {
+                         return {body(inner[0])};
+                       })[0];
+        if (laneReduced)
+          value = vector::ReductionOp::create(b, *combiningKind(op), value,
+                                              initial);
+        loops[lane] = index(0);
+        return {store(value, out, outMap, loops)};
+      })[0];
+  op.getResult(0).replaceAllUsesWith(result);
+  op.erase();
+}
+
+void Emitter::emitScalar() {
+  // Parallel loops outside, so that the result's element is at hand.
+  SmallVector<unsigned> order;
+  for (IteratorType wanted : {IteratorType::parallel, IteratorType::reduction})
+    for (unsigned d = 0; d < ranges.size(); ++d)
+      if (iterators[d] == wanted)
+        order.push_back(d);
+  AffineMap outMap = op.getIndexingMapsArray().back();
+  Loops loops(ranges.size());
+  Value result = nest(
+      order, loops, op.getDpsInits()[0],
+      [&](ValueRange state) -> SmallVector<Value> {
+        SmallVector<Value> arguments;
+        for (OpOperand *operand : op.getDpsInputOperands())
+          arguments.push_back(load(operand->get(),
+                                   op.getMatchingIndexingMap(operand), loops,
+                                   std::nullopt));
+        arguments.push_back(load(state[0], outMap, loops, std::nullopt));
+        Value value = inlineBody(op, arguments, /*vector=*/false);
+        return {store(value, state[0], outMap, loops)};
+      })[0];
+  op.getResult(0).replaceAllUsesWith(result);
+  op.erase();
+}
+
+LogicalResult Emitter::emit() {
+  if (op.getNumDpsInits() != 1 || !op.hasPureTensorSemantics() ||
+      llvm::any_of(ranges, ShapedType::isDynamic))
+    return op.emitOpError("cannot be vectorised: expected one result and "
+                          "tensors of static shape");
+  if (isContraction()) {
+    emitContraction();
+    return success();
+  }
+  std::optional<unsigned> lane = findLane();
+  if (lane && (iterators[*lane] == IteratorType::parallel || combiningKind(op)))
+    emitVector(*lane);
+  else
+    emitScalar();
+  return success();
+}
+
+/// linalg.fill as a generic, so that one mechanism serves.
+GenericOp generalizeFill(linalg::FillOp fill) {
+  IRRewriter rewriter(fill.getContext());
+  rewriter.setInsertionPoint(fill);
+  FailureOr<GenericOp> generic = linalg::generalizeNamedOp(rewriter, fill);
+  return *generic;
+}
+
+struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
+  using VectorizeBase::VectorizeBase;
+
+  void runOnOperation() override {
+    const CpuLevel *level = findCpuLevel(cpu);
+    if (!level) {
+      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+      return signalPassFailure();
+    }
+    // A chain is emitted where it ends, from its first product on: take the
+    // generics in order and skip those that went into an epilogue.
+    for (bool changed = true; changed;) {
+      changed = false;
+      GenericOp next;
+      getOperation().walk([&](GenericOp op) {
+        next = op;
+        return WalkResult::interrupt();
+      });
+      if (next) {
+        if (failed(Emitter(next, *level).emit()))
+          return signalPassFailure();
+        changed = true;
+      }
+    }
+    SmallVector<linalg::FillOp> fills;
+    getOperation().walk([&](linalg::FillOp fill) { fills.push_back(fill); });
+    for (linalg::FillOp fill : fills) {
+      if (fill->use_empty())
+        fill.erase();
+      else if (failed(Emitter(generalizeFill(fill), *level).emit()))
+        return signalPassFailure();
+    }
+  }
+};
+
+} // namespace

@@ -1,0 +1,287 @@
+//===- LayerOps.cpp - Tokens, layers, experts -----------------------------===//
+
+#include "Verify.h"
+
+#include "mlir/IR/PatternMatch.h"
+#include "llvm/ADT/STLExtras.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::moe;
+
+LogicalResult mlir::moe::verifyShape(Operation *op, StringRef what, Value value,
+                                     ArrayRef<int64_t> shape) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getShape() == shape)
+    return success();
+  InFlightDiagnostic diag = op->emitOpError()
+                            << "expected " << what << " of shape [";
+  llvm::interleaveComma(shape, diag);
+  diag << "], found " << type;
+  return diag;
+}
+
+//===----------------------------------------------------------------------===//
+// Tokens
+//===----------------------------------------------------------------------===//
+
+LogicalResult PatchEmbedOp::verify() {
+  ArrayRef<int64_t> image = getImage().getType().getShape();
+  ArrayRef<int64_t> weight = getWeight().getType().getShape();
+  if (weight[1] != image[0])
+    return emitOpError() << "weight takes " << weight[1]
+                         << " channels, but the image has " << image[0];
+  if (image[1] % weight[2] != 0 || image[2] % weight[3] != 0)
+    return emitOpError() << "a patch of " << weight[2] << "x" << weight[3]
+                         << " does not divide the image of " << image[1] << "x"
+                         << image[2];
+  int64_t prefix = getPrefix();
+  int64_t tokens = prefix + (image[1] / weight[2]) * (image[2] / weight[3]);
+  bool table = cast<RankedTensorType>(getOffset().getType()).getRank() == 2;
+  if (prefix < 0 || (prefix > 0 && !table))
+    return emitOpError() << "prefix of " << prefix
+                         << " tokens needs an offset with a row per token";
+  if (failed(verifyShape(*this, "result", getResult(), {tokens, weight[0]})))
+    return failure();
+  if (table)
+    return verifyShape(*this, "offset", getOffset(), {tokens, weight[0]});
+  return verifyShape(*this, "offset", getOffset(), {weight[0]});
+}
+
+int64_t PatchEmbedOp::getMultiplyAdds() {
+  int64_t patches = rows(getResult()) - getPrefix();
+  return patches * getWeight().getType().getNumElements();
+}
+
+LogicalResult ClassTokenOp::verify() {
+  int64_t width = columns(getTokens());
+  if (failed(verifyShape(*this, "token", getToken(), {1, 1, width})))
+    return failure();
+  return verifyShape(*this, "result", getResult(),
+                     {rows(getTokens()) + 1, width});
+}
+
+LogicalResult PositionOp::verify() {
+  return verifyShape(*this, "embedding", getEmbedding(),
+                     {1, rows(getTokens()), columns(getTokens())});
+}
+
+/// Checks that [first, first + count) are rows of `tokens`.
+static LogicalResult verifyRows(Operation *op, Value tokens, int64_t first,
+                                int64_t count) {
+  if (first < 0 || count < 1 || first + count > rows(tokens))
+    return op->emitOpError()
+           << "rows " << first << " to " << first + count - 1
+           << " are not within the " << rows(tokens) << " tokens";
+  return success();
+}
+
+LogicalResult SliceTokensOp::verify() {
+  if (columns(getTokens()) != columns(getResult()))
+    return emitOpError() << "changes the width from " << columns(getTokens())
+                         << " to " << columns(getResult());
+  return verifyRows(*this, getTokens(), getFirst(), rows(getResult()));
+}
+
+OpFoldResult SliceTokensOp::fold(FoldAdaptor) {
+  if (getTokens().getType() == getType())
+    return getTokens();
+  if (auto inner = getTokens().getDefiningOp<SliceTokensOp>()) {
+    getTokensMutable().assign(inner.getTokens());
+    setFirst(getFirst() + inner.getFirst());
+    return getResult();
+  }
+  return {};
+}
+
+LogicalResult PoolOp::verify() {
+  if (failed(verifyShape(*this, "result", getResult(),
+                         {1, columns(getTokens())})))
+    return failure();
+  return verifyRows(*this, getTokens(), getFirst(), getCount());
+}
+
+namespace {
+/// The mean of one row is the row.
+struct PoolOfOneRow : OpRewritePattern<PoolOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(PoolOp op,
+                                PatternRewriter &rewriter) const override {
+    if (op.getCount() != 1)
+      return failure();
+    rewriter.replaceOpWithNewOp<SliceTokensOp>(op, op.getType(), op.getTokens(),
+                                               op.getFirst());
+    return success();
+  }
+};
+} // namespace
+
+void PoolOp::getCanonicalizationPatterns(RewritePatternSet &patterns,
+                                         MLIRContext *context) {
+  patterns.add<PoolOfOneRow>(context);
+}
+
+//===----------------------------------------------------------------------===//
+// Layers
+//===----------------------------------------------------------------------===//
+
+void LayerNormOp::build(OpBuilder &builder, OperationState &state, Value tokens,
+                        Value scale, Value shift, double eps) {
+  state.addOperands(tokens);
+  if (scale)
+    state.addOperands({scale, shift});
+  int32_t affine = scale ? 1 : 0;
+  Properties &properties = state.getOrAddProperties<Properties>();
+  llvm::copy(ArrayRef<int32_t>({1, affine, affine}),
+             properties.operandSegmentSizes.begin());
+  properties.eps = builder.getF64FloatAttr(eps);
+  state.addTypes(tokens.getType());
+}
+
+void LayerNormOp::build(OpBuilder &builder, OperationState &state, Value tokens,
+                        double eps) {
+  build(builder, state, tokens, Value(), Value(), eps);
+}
+
+LogicalResult LayerNormOp::verify() {
+  double eps = getEps().convertToDouble();
+  if (!std::isfinite(eps) || eps < 0)
+    return emitOpError() << "eps must be finite and not negative, found "
+                         << eps;
+  if (!getScale() != !getShift())
+    return emitOpError() << "scale and shift come together";
+  if (!getScale())
+    return success();
+  int64_t width = columns(getTokens());
+  if (failed(verifyShape(*this, "scale", getScale(), {width})))
+    return failure();
+  return verifyShape(*this, "shift", getShift(), {width});
+}
+
+LogicalResult AttentionOp::verify() {
+  int64_t width = columns(getTokens());
+  if (failed(verifyShape(*this, "qkv weight", getQkvWeight(),
+                         {3 * width, width})) ||
+      (getQkvBias() &&
+       failed(verifyShape(*this, "qkv bias", getQkvBias(), {3 * width}))) ||
+      failed(verifyShape(*this, "proj weight", getProjWeight(),
+                         {width, width})) ||
+      failed(verifyShape(*this, "proj bias", getProjBias(), {width})))
+    return failure();
+  int64_t heads = getHeads();
+  if (heads < 1 || width % heads != 0)
+    return emitOpError() << heads << " heads do not divide the width " << width;
+  if (columns(getResult()) != width)
+    return emitOpError() << "changes the width from " << width << " to "
+                         << columns(getResult());
+  return verifyRows(*this, getTokens(), getFirstQuery(), rows(getResult()));
+}
+
+int64_t AttentionOp::getMultiplyAdds() {
+  int64_t n = rows(getTokens()), m = rows(getResult());
+  int64_t width = columns(getTokens());
+  // q and the projection for the queries, k and v for all, then qkᵀ and pv.
+  return 2 * m * width * width + 2 * n * width * width + 2 * m * n * width;
+}
+
+LogicalResult MlpOp::verify() {
+  int64_t width = columns(getTokens());
+  int64_t hidden = rows(getFc1Weight());
+  if (failed(verifyShape(*this, "fc1 weight", getFc1Weight(),
+                         {hidden, width})) ||
+      failed(verifyShape(*this, "fc1 bias", getFc1Bias(), {hidden})) ||
+      failed(
+          verifyShape(*this, "fc2 weight", getFc2Weight(), {width, hidden})))
+    return failure();
+  return verifyShape(*this, "fc2 bias", getFc2Bias(), {width});
+}
+
+int64_t MlpOp::getMultiplyAdds() {
+  return 2 * rows(getTokens()) * getFc1Weight().getType().getNumElements();
+}
+
+LogicalResult RouterOp::verify() {
+  int64_t experts = rows(getWeight());
+  if (failed(verifyShape(*this, "weight", getWeight(),
+                         {experts, columns(getInput())})))
+    return failure();
+  if (rows(getInput()) != 1)
+    return emitOpError() << "expected an input of one row, found "
+                         << getInput().getType();
+  if (getBias() && failed(verifyShape(*this, "bias", getBias(), {experts})))
+    return failure();
+  int64_t chosen = rows(getGates());
+  if (failed(verifyShape(*this, "experts", getExperts(), {chosen})))
+    return failure();
+  if (chosen < 1 || chosen > experts)
+    return emitOpError() << "chooses " << chosen << " of " << experts
+                         << " experts";
+  return success();
+}
+
+int64_t RouterOp::getMultiplyAdds() {
+  return getWeight().getType().getNumElements();
+}
+
+LogicalResult ExpertsOp::verify() {
+  int64_t chosen = getNumChosen();
+  if (failed(verifyShape(*this, "experts", getExperts(), {chosen})))
+    return failure();
+  if (getIndexed() && (*getIndexed() < 1 || getBodies().size() != 1))
+    return emitOpError() << "'indexed' needs one region and a positive number "
+                            "of experts, found "
+                         << getBodies().size() << " regions and "
+                         << *getIndexed();
+  if (chosen < 1 || chosen > getNumExperts())
+    return emitOpError() << "runs " << chosen << " of " << getNumExperts()
+                         << " experts";
+  return success();
+}
+
+LogicalResult ExpertsOp::verifyRegions() {
+  SmallVector<Type> expected{getTokens().getType()};
+  if (getIndexed())
+    expected.push_back(IndexType::get(getContext()));
+  for (auto [index, region] : llvm::enumerate(getBodies())) {
+    Block &body = region.front();
+    if (body.getArgumentTypes() != TypeRange(expected)) {
+      InFlightDiagnostic diag = emitOpError()
+                                << "region " << index << " must take (";
+      llvm::interleaveComma(expected, diag);
+      return diag << ")";
+    }
+    auto yield =
+        body.empty() ? YieldOp() : llvm::dyn_cast<YieldOp>(body.back());
+    if (!yield || yield.getValue().getType() != getType())
+      return emitOpError() << "region " << index << " must yield a "
+                           << getType();
+  }
+  return success();
+}
+
+int64_t ExpertsOp::getMultiplyAdds() {
+  // Which experts run is known at run time only; with regions that differ,
+  // count the most expensive one.
+  int64_t most = 0;
+  for (Region &region : getBodies()) {
+    int64_t sum = 0;
+    for (auto layer : region.getOps<LayerOpInterface>())
+      sum += layer.getMultiplyAdds();
+    most = std::max(most, sum);
+  }
+  return getNumChosen() * most;
+}
+
+LogicalResult HeadOp::verify() {
+  int64_t classes = rows(getWeight());
+  if (failed(verifyShape(*this, "weight", getWeight(),
+                         {classes, columns(getInput())})) ||
+      failed(verifyShape(*this, "bias", getBias(), {classes})))
+    return failure();
+  return verifyShape(*this, "logits", getLogits(), {rows(getInput()), classes});
+}
+
+int64_t HeadOp::getMultiplyAdds() {
+  return rows(getInput()) * getWeight().getType().getNumElements();
+}

@@ -1,0 +1,24 @@
+//===- Verify.h - Shared pieces of the verifiers ----------------*- C++ -*-===//
+
+#ifndef MOE_LIB_DIALECT_VERIFY_H
+#define MOE_LIB_DIALECT_VERIFY_H
+
+#include "moe/Dialect/MoE.h"
+
+namespace mlir::moe {
+
+/// Fails unless `value`, called `what` in the message, has `shape`.
+LogicalResult verifyShape(Operation *op, StringRef what, Value value,
+                          ArrayRef<int64_t> shape);
+
+/// Rows (tokens) and columns (width) of a matrix.
+inline int64_t rows(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(0);
+}
+inline int64_t columns(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(1);
+}
+
+} // namespace mlir::moe
+
+#endif // MOE_LIB_DIALECT_VERIFY_H

@@ -1,0 +1,176 @@
+//===- WeightOps.cpp - Weight expressions ---------------------------------===//
+//
+// Verifiers of the weight expressions, and their evaluation when the weight
+// sections are written. Sums are taken in f64: it costs nothing here, and the
+// folded model then differs from the original by single roundings only.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Verify.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+//===----------------------------------------------------------------------===//
+// scale_columns, absorb_shift, scale_rows
+//===----------------------------------------------------------------------===//
+
+LogicalResult ScaleColumnsOp::verify() {
+  return verifyShape(*this, "factors", getFactors(), {columns(getMatrix())});
+}
+
+void ScaleColumnsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                              MutableArrayRef<float> out) {
+  ArrayRef<float> matrix = operands[0], factors = operands[1];
+  size_t width = factors.size();
+  for (size_t row = 0; row < matrix.size(); row += width)
+    for (size_t i = 0; i < width; ++i)
+      out[row + i] = matrix[row + i] * factors[i];
+}
+
+LogicalResult AbsorbShiftOp::verify() {
+  int64_t outputs = rows(getMatrix());
+  if (failed(
+          verifyShape(*this, "shift", getShift(), {columns(getMatrix())})) ||
+      (getBias() && failed(verifyShape(*this, "bias", getBias(), {outputs}))))
+    return failure();
+  return verifyShape(*this, "result", getResult(), {outputs});
+}
+
+void AbsorbShiftOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                             MutableArrayRef<float> out) {
+  ArrayRef<float> matrix = operands[0], shift = operands[1];
+  size_t width = shift.size();
+  for (size_t row = 0; row < out.size(); ++row) {
+    double sum = operands.size() > 2 ? operands[2][row] : 0.0;
+    for (size_t i = 0; i < width; ++i)
+      sum += double(matrix[row * width + i]) * shift[i];
+    out[row] = float(sum);
+  }
+}
+
+LogicalResult ScaleRowsOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (type.getRank() != 1 && type.getRank() != 2)
+    return emitOpError() << "expected a vector or a matrix, found " << type;
+  int64_t count = getCount();
+  if (count < 0 || count > type.getDimSize(0))
+    return emitOpError() << "count " << count << " is not within the "
+                         << type.getDimSize(0) << " rows";
+  return success();
+}
+
+void ScaleRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                           MutableArrayRef<float> out) {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  size_t width = type.getRank() == 2 ? type.getDimSize(1) : 1;
+  size_t scaled = getCount() * width;
+  double factor = getFactor().convertToDouble();
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = i < scaled ? float(operands[0][i] * factor) : operands[0][i];
+}
+
+//===----------------------------------------------------------------------===//
+// token_table
+//===----------------------------------------------------------------------===//
+
+LogicalResult TokenTableOp::verify() {
+  int64_t tokens = rows(getResult()), width = columns(getResult());
+  if (failed(verifyShape(*this, "bias", getBias(), {width})) ||
+      failed(verifyShape(*this, "position", getPosition(), {1, tokens, width})))
+    return failure();
+  if (getClassToken())
+    return verifyShape(*this, "class token", getClassToken(), {1, 1, width});
+  return success();
+}
+
+void TokenTableOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                            MutableArrayRef<float> out) {
+  ArrayRef<float> bias = operands[0], position = operands[1];
+  size_t width = bias.size();
+  for (size_t i = 0; i < out.size(); ++i) {
+    bool isClass = operands.size() > 2 && i < width;
+    out[i] = position[i] + (isClass ? operands[2][i] : bias[i % width]);
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// pack_panels, pad_channels
+//===----------------------------------------------------------------------===//
+
+/// How a dimension that is cut into groups is laid out: entry i goes to
+/// (i / group) * padded + i % group.
+namespace {
+struct Grouping {
+  int64_t group, padded;
+  Grouping(int64_t size, int64_t group)
+      : group(group ? group : size),
+        padded(group ? numPanels(group) * kPanel : size) {}
+  int64_t place(int64_t i) const { return i / group * padded + i % group; }
+  int64_t total(int64_t size) const { return size / group * padded; }
+};
+} // namespace
+
+static LogicalResult verifyGroup(Operation *op, StringRef what, int64_t size,
+                                 int64_t group, bool mayBeZero) {
+  if ((group == 0 && mayBeZero) || (group > 0 && size % group == 0))
+    return success();
+  return op->emitOpError() << what << " group " << group << " does not divide "
+                           << size;
+}
+
+LogicalResult PackPanelsOp::verify() {
+  auto type = cast<RankedTensorType>(getMatrix().getType());
+  if (type.getRank() < 2)
+    return emitOpError() << "expected a matrix, found " << type;
+  int64_t outputs = type.getDimSize(0);
+  int64_t inputs = type.getNumElements() / outputs;
+  if (failed(verifyGroup(*this, "output", outputs, getOutGroup(), false)) ||
+      failed(verifyGroup(*this, "input", inputs, getInGroup(), true)))
+    return failure();
+  return verifyShape(*this, "result", getResult(),
+                     {Grouping(outputs, getOutGroup()).total(outputs) / kPanel,
+                      Grouping(inputs, getInGroup()).total(inputs), kPanel});
+}
+
+void PackPanelsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                            MutableArrayRef<float> out) {
+  auto type = cast<RankedTensorType>(getMatrix().getType());
+  int64_t outputs = type.getDimSize(0);
+  int64_t inputs = type.getNumElements() / outputs;
+  Grouping outGroups(outputs, getOutGroup()), inGroups(inputs, getInGroup());
+  int64_t depth = inGroups.total(inputs);
+  std::fill(out.begin(), out.end(), 0.0f);
+  const float *weight = operands[0].data();
+  for (int64_t o = 0; o < outputs; ++o) {
+    int64_t channel = outGroups.place(o);
+    float *lane =
+        out.data() + channel / kPanel * depth * kPanel + channel % kPanel;
+    for (int64_t i = 0; i < inputs; ++i)
+      lane[inGroups.place(i) * kPanel] = weight[o * inputs + i];
+  }
+}
+
+LogicalResult PadChannelsOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (type.getRank() < 1)
+    return emitOpError() << "expected at least one dimension, found " << type;
+  int64_t channels = type.getShape().back();
+  if (failed(verifyGroup(*this, "channel", channels, getGroup(), false)))
+    return failure();
+  SmallVector<int64_t> shape(type.getShape().drop_back());
+  shape.push_back(Grouping(channels, getGroup()).total(channels) / kPanel);
+  shape.push_back(kPanel);
+  return verifyShape(*this, "result", getResult(), shape);
+}
+
+void PadChannelsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                             MutableArrayRef<float> out) {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  int64_t channels = type.getShape().back();
+  Grouping groups(channels, getGroup());
+  int64_t padded = groups.total(channels);
+  std::fill(out.begin(), out.end(), 0.0f);
+  for (int64_t i = 0, e = operands[0].size(); i < e; ++i)
+    out[i / channels * padded + groups.place(i % channels)] = operands[0][i];
+}

@@ -1,0 +1,134 @@
+//===- CompileMain.cpp - moe-compile's command line -----------------------===//
+
+#include "moe/Driver/Compiler.h"
+#include "moe/Target/CodeGen.h"
+
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/MLIRContext.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Support/Timing.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/TargetParser/Host.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+namespace cl = llvm::cl;
+
+static int usage(const Twine &message) {
+  llvm::errs() << "moe-compile: " << message << "\n"
+               << "usage: moe-compile SPEC [-o OUT] [options]; --help lists "
+                  "them\n";
+  return 2;
+}
+
+static void printEmitKinds() {
+  for (const EmitInfo &info : emitKinds()) {
+    llvm::outs() << "  ";
+    llvm::outs().indent(0) << info.name;
+    llvm::outs().indent(16 - info.name.size()) << info.description << '\n';
+  }
+}
+
+int mlir::moe::compileMain(int argc, char **argv) {
+  static cl::OptionCategory category("moe-compile options");
+  static cl::list<std::string> specs(
+      cl::Positional, cl::desc("SPEC"), cl::cat(category));
+  static cl::opt<std::string> output("o", cl::desc("output file"),
+                                     cl::value_desc("OUT"), cl::cat(category));
+  static cl::opt<std::string> weights(
+      "weights", cl::desc("weights instead of the specification's"),
+      cl::value_desc("FILE"), cl::cat(category));
+  static cl::opt<std::string> emitName(
+      "emit", cl::desc("what to write; 'help' lists the kinds"),
+      cl::value_desc("KIND"), cl::init("exe"), cl::cat(category));
+  static cl::opt<std::string> target(
+      "target", cl::desc("target triple (default: this machine)"),
+      cl::value_desc("TRIPLE"), cl::cat(category));
+  static cl::list<std::string> cpus(
+      "cpu", cl::CommaSeparated,
+      cl::desc("CPUs to compile for: LLVM's names, levels or 'native' "
+               "(default: every level of the target)"),
+      cl::value_desc("NAME[,NAME...]"), cl::cat(category));
+  static cl::opt<std::string> precision(
+      "precision", cl::desc("f32 (bf16 and int8 are not supported yet)"),
+      cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category));
+  static cl::list<std::string> calibrate(
+      "calibrate", cl::desc("images for int8 (not supported yet)"),
+      cl::value_desc("FILE"), cl::cat(category));
+  registerAsmPrinterCLOptions();
+  registerMLIRContextCLOptions();
+  registerPassManagerCLOptions();
+  registerDefaultTimingManagerCLOptions();
+  // Wrong usage is exit code 2; ParseCommandLineOptions alone would exit with 1.
+  std::string message;
+  llvm::raw_string_ostream os(message);
+  if (!cl::ParseCommandLineOptions(
+          argc, argv, "Compiles a Vision Transformer to a standalone binary\n",
+          &os)) {
+    llvm::errs() << message;
+    return 2;
+  }
+
+  if (emitName == "help") {
+    printEmitKinds();
+    return 0;
+  }
+  if (specs.empty())
+    return usage("no specification");
+  if (specs.size() > 1)
+    return usage("more than one specification: " + specs[1]);
+  if (precision != "f32") {
+    if (precision == "bf16" || precision == "int8")
+      return usage("--precision=" + precision + " is not supported yet");
+    return usage("unknown precision '" + precision +
+                 "', expected f32, bf16 or int8");
+  }
+  if (!calibrate.empty())
+    return usage("--calibrate is not supported yet");
+
+  CompileOptions options;
+  options.spec = specs.front();
+  options.output = output;
+  options.weights = weights;
+  const EmitInfo *info = llvm::find_if(
+      emitKinds(), [&](const EmitInfo &kind) { return kind.name == emitName; });
+  if (info == emitKinds().end())
+    return usage("unknown kind '" + emitName + "'; --emit=help lists them");
+  options.kind = info->kind;
+
+  initializeCodeGen();
+  options.triple = llvm::Triple(llvm::Triple::normalize(
+      target.empty() ? llvm::sys::getProcessTriple() : target.getValue()));
+  options.cpus = defaultCpus(options.triple);
+  if (options.cpus.empty() || !options.triple.isOSLinux())
+    return usage("target '" + options.triple.str() +
+                 "' is not supported yet, expected x86_64-linux-gnu");
+  if (!cpus.empty()) {
+    options.cpus.clear();
+    for (const std::string &name : cpus) {
+      std::optional<CpuTarget> cpu = resolveCpu(options.triple, name);
+      if (!cpu)
+        return usage("unknown CPU '" + name + "' for " + options.triple.str());
+      // One variant per level, the best level first.
+      if (llvm::none_of(options.cpus, [&](const CpuTarget &other) {
+            return other.level == cpu->level;
+          }))
+        options.cpus.push_back(*cpu);
+    }
+    llvm::sort(options.cpus, [](const CpuTarget &a, const CpuTarget &b) {
+      return a.level > b.level;
+    });
+  }
+  // bin/moe-compile, lib/moe: the same in the build folder as installed.
+  static int anchor;
+  std::string self = llvm::sys::fs::getMainExecutable(argv[0], &anchor);
+  SmallString<128> resources(llvm::sys::path::parent_path(
+      llvm::sys::path::parent_path(self)));
+  llvm::sys::path::append(resources, "lib", "moe");
+  options.resources = std::string(resources);
+  return failed(compile(options)) ? 1 : 0;
+}

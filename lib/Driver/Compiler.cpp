@@ -1,0 +1,469 @@
+//===- Compiler.cpp - From a specification to a file ----------------------===//
+
+#include "moe/Driver/Compiler.h"
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Driver/Pipelines.h"
+#include "moe/Driver/Registry.h"
+#include "moe/Import/ImportModel.h"
+#include "moe/Import/ModelWeights.h"
+#include "moe/Target/CodeGen.h"
+#include "moe/Target/Link.h"
+#include "moe/Target/ModelInfo.h"
+#include "moe/Transforms/Passes.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FileUtilities.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/ToolOutputFile.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+static constexpr EmitInfo kEmitKinds[] = {
+    {EmitKind::MoE, "moe", ".mlir", "the moe dialect as imported"},
+    {EmitKind::Optimized, "moe-optimized", ".mlir",
+     "the moe dialect after its optimisations"},
+    {EmitKind::Linalg, "linalg", ".mlir",
+     "linalg on tensors in panel layout, weights placed"},
+    {EmitKind::Vector, "vector", ".mlir",
+     "loops over vectors, on tensors (of the best CPU)"},
+    {EmitKind::Bufferized, "bufferized", ".mlir",
+     "loops over vectors in one workspace (of the best CPU)"},
+    {EmitKind::LLVMDialect, "llvm-dialect", ".mlir",
+     "MLIR's LLVM dialect (of the best CPU)"},
+    {EmitKind::LLVM, "llvm", ".ll", "LLVM IR, optimised, of all CPUs"},
+    {EmitKind::Asm, "asm", ".s", "assembly of all CPUs, without the weights"},
+    {EmitKind::Obj, "obj", ".o", "an object file and its header"},
+    {EmitKind::Lib, "lib", ".a", "a static library and its header"},
+    {EmitKind::Shared, "shared", ".so", "a shared library and its header"},
+    {EmitKind::Exe, "exe", "", "a static executable (the default)"},
+};
+
+ArrayRef<EmitInfo> mlir::moe::emitKinds() { return kEmitKinds; }
+
+namespace {
+
+/// A file in the making: written under another name beside its place, moved
+/// there when whole, removed otherwise.
+class OutputFile {
+public:
+  ~OutputFile() {
+    if (temporary)
+      llvm::consumeError(temporary->discard());
+  }
+  llvm::Error open(StringRef path, unsigned mode) {
+    target = path.str();
+    if (llvm::sys::fs::is_directory(path))
+      return llvm::createFileError(
+          path, std::make_error_code(std::errc::is_a_directory));
+    auto file = llvm::sys::fs::TempFile::create(target + ".%%%%%%.tmp", mode);
+    if (!file)
+      return llvm::createFileError(path, file.takeError());
+    temporary.emplace(std::move(*file));
+    return llvm::Error::success();
+  }
+  const std::string &path() const { return temporary->TmpName; }
+  int descriptor() const { return temporary->FD; }
+  llvm::Error keep() {
+    llvm::sys::fs::TempFile file = std::move(*temporary);
+    temporary.reset();
+    return file.keep(target);
+  }
+
+private:
+  std::string target;
+  std::optional<llvm::sys::fs::TempFile> temporary;
+};
+
+/// A file in the system's folder for temporary files, removed at the end.
+class ScratchFile {
+public:
+  ~ScratchFile() {
+    if (!name.empty())
+      llvm::sys::fs::remove(name);
+  }
+  llvm::Error create(StringRef suffix) {
+    if (std::error_code code = llvm::sys::fs::createTemporaryFile(
+            "moe", suffix, descriptor, name))
+      return llvm::createFileError("temporary file", code);
+    return llvm::Error::success();
+  }
+  std::string path() const { return std::string(name); }
+  int descriptor = -1;
+
+private:
+  SmallString<128> name;
+};
+
+class Compilation {
+public:
+  explicit Compilation(const CompileOptions &options) : options(options) {}
+  LogicalResult run();
+
+private:
+  LogicalResult import();
+  /// Runs a pipeline on `module`.
+  LogicalResult runPasses(ModuleOp module,
+                          function_ref<void(OpPassManager &)> build);
+  LogicalResult lowerVariant(const CpuTarget &cpu, llvm::Module &code,
+                             CompiledModel &compiled);
+  LogicalResult emitStage(Operation *module);
+  LogicalResult emitCode();
+  LogicalResult link(llvm::Module &code, llvm::TargetMachine &machine,
+                     CompiledModel &compiled);
+  void countParameters(CompiledModel &compiled);
+
+  /// An error about `file`; always a failure.
+  LogicalResult fail(StringRef file, StringRef where, const Twine &message);
+  LogicalResult fail(llvm::Error error, StringRef where);
+  LogicalResult writeText(StringRef text);
+
+  const CompileOptions &options;
+  DialectRegistry registry;
+  std::unique_ptr<MLIRContext> context;
+  ModelSpec spec;
+  std::optional<WeightStore> store;
+  OwningOpRef<ModuleOp> module;
+  int64_t multiplyAdds = 0;
+  std::string output;
+};
+
+} // namespace
+
+LogicalResult Compilation::fail(StringRef file, StringRef where,
+                                const Twine &message) {
+  llvm::errs() << InputError{InputError::Severity::Error, file.str(),
+                             where.str(), message.str()}
+                      .str()
+               << '\n';
+  return failure();
+}
+
+LogicalResult Compilation::fail(llvm::Error error, StringRef where) {
+  return fail(output.empty() ? options.spec : output, where,
+              llvm::toString(std::move(error)));
+}
+
+//===----------------------------------------------------------------------===//
+// Import
+//===----------------------------------------------------------------------===//
+
+LogicalResult Compilation::import() {
+  auto sink = [](const InputError &error) {
+    llvm::errs() << error.str() << '\n';
+  };
+  FailureOr<ModelSpec> parsed = parseModelSpec(options.spec, sink);
+  if (failed(parsed))
+    return failure();
+  spec = std::move(*parsed);
+  if (!options.weights.empty())
+    spec.weightsPath = options.weights;
+  if (spec.moe && spec.moe->routing == MoESpec::Routing::Patch)
+    return fail(options.spec, "moe.routing",
+                "\"patch\" is not supported yet, expected \"image\"");
+  FailureOr<WeightStore> opened = WeightStore::open(spec.weightsPath, sink);
+  if (failed(opened))
+    return failure();
+  store.emplace(std::move(*opened));
+  if (failed(checkWeights(spec, *store, sink)))
+    return failure();
+
+  registerAllDialects(registry);
+  registerTranslations(registry);
+  context = std::make_unique<MLIRContext>(registry);
+  context->loadAllAvailableDialects();
+  module = importModel(spec, context.get());
+  return success();
+}
+
+LogicalResult
+Compilation::runPasses(ModuleOp module,
+                       function_ref<void(OpPassManager &)> build) {
+  PassManager pm(module->getName());
+  PassManager *manager = &pm;
+  if (failed(applyPassManagerCLOptions(pm)))
+    return failure();
+  applyDefaultTimingPassManagerCLOptions(pm);
+  build(*manager);
+  return pm.run(module);
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+LogicalResult Compilation::writeText(StringRef text) {
+  if (output == "-") {
+    llvm::outs() << text;
+    return success();
+  }
+  OutputFile file;
+  if (llvm::Error error = file.open(output, llvm::sys::fs::all_read |
+                                                llvm::sys::fs::owner_write))
+    return fail(std::move(error), "output");
+  llvm::raw_fd_ostream os(file.descriptor(), /*shouldClose=*/false);
+  os << text;
+  os.flush();
+  if (std::error_code code = os.error()) {
+    os.clear_error();
+    return fail(output, "output", code.message());
+  }
+  if (llvm::Error error = file.keep())
+    return fail(std::move(error), "output");
+  return success();
+}
+
+LogicalResult Compilation::emitStage(Operation *module) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  module->print(os);
+  os << '\n';
+  return writeText(text);
+}
+
+LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
+                                        llvm::Module &code,
+                                        CompiledModel &compiled) {
+  OwningOpRef<ModuleOp> variant = module->clone();
+  std::string level = cpu.level->name.str();
+  auto stage = [&](EmitKind kind, function_ref<void(OpPassManager &)> build) {
+    return options.kind < kind ? success() : runPasses(*variant, build);
+  };
+  if (failed(stage(EmitKind::Vector,
+                   [&](OpPassManager &pm) { buildVectorPipeline(pm, level); })) ||
+      failed(stage(EmitKind::Bufferized, buildBufferizePipeline)))
+    return failure();
+  if (auto run = variant->lookupSymbol<func::FuncOp>(kRunFunction);
+      options.kind >= EmitKind::Bufferized) {
+    auto workspace = cast<MemRefType>(run.getArgumentTypes().back());
+    compiled.workspaceBytes =
+        std::max(compiled.workspaceBytes, workspace.getNumElements());
+    if (auto offset = run->getAttrOfType<IntegerAttr>(kRoutesOffsetAttr))
+      compiled.routesOffset = offset.getInt();
+  }
+  if (failed(stage(EmitKind::LLVMDialect, [&](OpPassManager &pm) {
+        buildLLVMPipeline(pm, level);
+      })))
+    return failure();
+  if (options.kind <= EmitKind::LLVMDialect)
+    return emitStage(*variant);
+
+  for (Operation &op : llvm::make_early_inc_range(*variant->getBody()))
+    if (isa<ParamOp, ParamTableOp>(op))
+      op.erase();
+  std::string name = spec.name + "_run_" + level;
+  llvm::replace(name, '-', '_');
+  llvm::Expected<llvm::Function *> run = addVariant(*variant, cpu, name, code);
+  if (!run)
+    return fail(run.takeError(), "code generation");
+  compiled.variants.push_back({cpu.level, *run});
+  return success();
+}
+
+void Compilation::countParameters(CompiledModel &compiled) {
+  compiled.parameters = moe::countParameters(spec);
+  compiled.activeParameters = compiled.parameters;
+  compiled.multiplyAdds = multiplyAdds;
+  if (!spec.moe)
+    return;
+  compiled.numRoutes = spec.moe->layers.size() * spec.moe->topK;
+  // The experts of a block are alike: k of E are active.
+  int64_t experts = 0;
+  for (const ExpectedTensor &tensor : expectedTensors(spec))
+    if (StringRef(tensor.name).contains(".moe.experts."))
+      experts += tensor.numElements();
+  int64_t idle = spec.moe->numExperts - spec.moe->topK;
+  compiled.activeParameters -= experts / spec.moe->numExperts * idle;
+}
+
+LogicalResult Compilation::emitCode() {
+  initializeCodeGen();
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(options.triple);
+  if (!machine)
+    return fail(machine.takeError(), "code generation");
+  llvm::LLVMContext llvmContext;
+  llvm::Module code(spec.name, llvmContext);
+  code.setTargetTriple(options.triple);
+  code.setDataLayout((*machine)->createDataLayout());
+  code.setPICLevel(llvm::PICLevel::BigPIC);
+
+  CompiledModel compiled;
+  countParameters(compiled);
+  for (const CpuTarget &cpu : options.cpus) {
+    if (failed(lowerVariant(cpu, code, compiled)))
+      return failure();
+    if (options.kind <= EmitKind::LLVMDialect)
+      return success();
+  }
+  return link(code, **machine, compiled);
+}
+
+//===----------------------------------------------------------------------===//
+// Files
+//===----------------------------------------------------------------------===//
+
+LogicalResult Compilation::link(llvm::Module &code,
+                                llvm::TargetMachine &machine,
+                                CompiledModel &compiled) {
+  std::string runtime =
+      (options.resources + "/" + options.triple.getArchName() + "-linux-gnu")
+          .str();
+  if (llvm::Error error = linkBitcode(runtime + "/cpu-features.bc", code))
+    return fail(std::move(error), "code generation");
+
+  // The weights first: their size is part of what the model says of itself.
+  ScratchFile weights;
+  std::vector<WeightSection> sections;
+  bool wantsFile = options.kind >= EmitKind::Obj;
+  if (wantsFile) {
+    if (llvm::Error error = weights.create("weights"))
+      return fail(std::move(error), "weights");
+    llvm::raw_fd_ostream os(weights.descriptor, /*shouldClose=*/true);
+    sections = writeWeights(*module, *store, os);
+    os.close();
+    if (std::error_code code = os.error()) {
+      os.clear_error();
+      return fail(output, "weights", code.message());
+    }
+    for (const WeightSection &section : sections)
+      compiled.weightBytes += section.size;
+  }
+
+  emitCInterface(code, spec, compiled);
+  llvm::Function *probe = code.getFunction("moe_cpu_features");
+  if (options.kind == EmitKind::Exe) {
+    emitModelInfo(code, spec, compiled);
+    probe->setVisibility(llvm::GlobalValue::HiddenVisibility);
+  } else {
+    // Two models in one program each have their own.
+    probe->setLinkage(llvm::GlobalValue::InternalLinkage);
+  }
+  optimize(code, machine);
+
+  if (options.kind == EmitKind::LLVM) {
+    std::string text;
+    llvm::raw_string_ostream os(text);
+    code.print(os, nullptr);
+    return writeText(text);
+  }
+  auto emitTo = [&](llvm::Module &source, llvm::CodeGenFileType kind,
+                    SmallVectorImpl<char> &buffer) {
+    llvm::raw_svector_ostream os(buffer);
+    return moe::emit(source, machine, kind, os);
+  };
+  if (options.kind == EmitKind::Asm) {
+    SmallVector<char, 0> buffer;
+    if (llvm::Error error =
+            emitTo(code, llvm::CodeGenFileType::AssemblyFile, buffer))
+      return fail(std::move(error), "code generation");
+    return writeText(StringRef(buffer.data(), buffer.size()));
+  }
+
+  auto emitObject = [&](llvm::Module &source, ScratchFile &file) {
+    if (llvm::Error error = file.create("o"))
+      return error;
+    llvm::raw_fd_ostream os(file.descriptor, /*shouldClose=*/true);
+    llvm::buffer_ostream buffered(os);
+    return moe::emit(source, machine, llvm::CodeGenFileType::ObjectFile,
+                     buffered);
+  };
+  llvm::Module data(spec.name + "_weights", code.getContext());
+  data.setTargetTriple(code.getTargetTriple());
+  data.setDataLayout(code.getDataLayout());
+  data.setModuleInlineAsm(makeWeightAssembly(sections, weights.path()));
+  ScratchFile codeObject, dataObject;
+  if (llvm::Error error = emitObject(code, codeObject))
+    return fail(std::move(error), "code generation");
+  if (llvm::Error error = emitObject(data, dataObject))
+    return fail(std::move(error), "weights");
+
+  OutputFile out, header;
+  bool isExecutable =
+      options.kind == EmitKind::Exe || options.kind == EmitKind::Shared;
+  unsigned mode = llvm::sys::fs::all_read | llvm::sys::fs::owner_write;
+  if (llvm::Error error = out.open(
+          output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
+    return fail(std::move(error), "output");
+  std::string objects[] = {codeObject.path(), dataObject.path()};
+  llvm::Error error = llvm::Error::success();
+  llvm::consumeError(std::move(error));
+  switch (options.kind) {
+  case EmitKind::Exe:
+    error = linkExecutable(objects, runtime, out.path());
+    break;
+  case EmitKind::Shared:
+    error = linkShared(objects, llvm::sys::path::filename(output), out.path());
+    break;
+  case EmitKind::Obj:
+    error = linkObject(objects, out.path());
+    break;
+  default: {
+    ScratchFile whole;
+    error = whole.create("o");
+    if (!error)
+      error = linkObject(objects, whole.path());
+    if (!error)
+      error = makeArchive(whole.path(), spec.name + ".o", out.path());
+    break;
+  }
+  }
+  if (error)
+    return fail(std::move(error), "link");
+  // The linker made a file of its own under this name.
+  if (std::error_code code = llvm::sys::fs::setPermissions(
+          out.path(), static_cast<llvm::sys::fs::perms>(
+                          isExecutable ? mode | llvm::sys::fs::all_exe : mode)))
+    return fail(output, "output", code.message());
+
+  if (options.kind != EmitKind::Exe) {
+    SmallString<128> path(output);
+    llvm::sys::path::replace_extension(path, ".h");
+    if (llvm::Error failed = header.open(path, mode))
+      return fail(std::move(failed), "header");
+    llvm::raw_fd_ostream os(header.descriptor(), /*shouldClose=*/false);
+    os << makeHeader(spec);
+    os.flush();
+    if (std::error_code code = os.error()) {
+      os.clear_error();
+      return fail(std::string(path), "header", code.message());
+    }
+    if (llvm::Error failed = header.keep())
+      return fail(std::move(failed), "header");
+  }
+  if (llvm::Error failed = out.keep())
+    return fail(std::move(failed), "output");
+  return success();
+}
+
+LogicalResult Compilation::run() {
+  if (failed(import()))
+    return failure();
+  const EmitInfo &info = *llvm::find_if(
+      kEmitKinds, [&](const EmitInfo &i) { return i.kind == options.kind; });
+  output = options.output.empty() ? (spec.name + info.suffix).str()
+                                  : options.output;
+  if (options.output.empty() && options.kind == EmitKind::Lib)
+    output = "lib" + output;
+
+  if (options.kind == EmitKind::MoE)
+    return emitStage(*module);
+  if (failed(runPasses(*module, buildOptimizePipeline)))
+    return failure();
+  multiplyAdds = countMultiplyAdds(
+      module->lookupSymbol<func::FuncOp>(kRunFunction));
+  if (options.kind == EmitKind::Optimized)
+    return emitStage(*module);
+  if (failed(runPasses(*module, buildLinalgPipeline)))
+    return failure();
+  if (options.kind == EmitKind::Linalg)
+    return emitStage(*module);
+  return emitCode();
+}
+
+LogicalResult mlir::moe::compile(const CompileOptions &options) {
+  return Compilation(options).run();
+}

@@ -1,0 +1,101 @@
+//===- Pipelines.cpp - The compiler's stages ------------------------------===//
+
+#include "moe/Driver/Pipelines.h"
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Transforms/Passes.h"
+
+#include "mlir/Conversion/AffineToStandard/AffineToStandard.h"
+#include "mlir/Conversion/Passes.h"
+#include "mlir/Conversion/ReconcileUnrealizedCasts/ReconcileUnrealizedCasts.h"
+#include "mlir/Dialect/Bufferization/Transforms/Passes.h"
+#include "mlir/Dialect/MemRef/Transforms/Passes.h"
+#include "mlir/Pass/PassOptions.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+static void cleanUp(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void mlir::moe::buildOptimizePipeline(OpPassManager &pm) {
+  // Slicing needs common subexpressions merged: two slices of one value would
+  // each keep the other from moving up.
+  cleanUp(pm);
+  pm.addPass(moe::createFoldConstants());
+  cleanUp(pm);
+  pm.addPass(moe::createSliceTokens());
+  cleanUp(pm);
+  pm.addPass(moe::createMergeExperts());
+}
+
+void mlir::moe::buildLinalgPipeline(OpPassManager &pm) {
+  pm.addPass(moe::createConvertMoEToLinalg());
+  cleanUp(pm);
+  pm.addPass(moe::createPlaceWeights());
+}
+
+void mlir::moe::buildVectorPipeline(OpPassManager &pm, const std::string &cpu) {
+  VectorizeOptions vectorize;
+  vectorize.cpu = cpu;
+  pm.addNestedPass<func::FuncOp>(moe::createVectorize(vectorize));
+  cleanUp(pm);
+}
+
+void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
+  pm.addPass(bufferization::createEmptyTensorEliminationPass());
+  // All but moe: recipes are not code, and hold tensors that never are memory.
+  bufferization::OneShotBufferizePassOptions options;
+  options.dialectFilter = {"arith",  "bufferization", "linalg", "scf",
+                           "tensor", "vector"};
+  pm.addPass(bufferization::createOneShotBufferizePass(options));
+  cleanUp(pm);
+  pm.addNestedPass<func::FuncOp>(moe::createLowerCopies());
+  pm.addNestedPass<func::FuncOp>(moe::createPlanWorkspace());
+  cleanUp(pm);
+  pm.addPass(moe::createOutlineKernels());
+}
+
+void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
+  ExpandMathOptions expand;
+  expand.cpu = cpu;
+  pm.addNestedPass<func::FuncOp>(moe::createExpandMath(expand));
+  pm.addPass(memref::createExpandStridedMetadataPass());
+  pm.addPass(createLowerAffinePass());
+  pm.addPass(createSCFToControlFlowPass());
+  cleanUp(pm);
+  pm.addPass(moe::createConvertToLLVM());
+  pm.addPass(createReconcileUnrealizedCastsPass());
+}
+
+namespace {
+struct CpuOptions : PassPipelineOptions<CpuOptions> {
+  Option<std::string> cpu{*this, "cpu",
+                          llvm::cl::desc("row of the CPU table"),
+                          llvm::cl::init("x86-64")};
+};
+} // namespace
+
+void mlir::moe::registerPipelines() {
+  PassPipelineRegistration<>("moe-optimize", "moe to moe: the optimisations",
+                             buildOptimizePipeline);
+  PassPipelineRegistration<>("moe-to-linalg",
+                             "moe to linalg on tensors in panel layout",
+                             buildLinalgPipeline);
+  PassPipelineRegistration<CpuOptions>(
+      "moe-to-vector", "linalg to loops over vectors",
+      [](OpPassManager &pm, const CpuOptions &options) {
+        buildVectorPipeline(pm, options.cpu);
+      });
+  PassPipelineRegistration<>("moe-bufferize",
+                             "tensors to memory in one planned workspace",
+                             buildBufferizePipeline);
+  PassPipelineRegistration<CpuOptions>(
+      "moe-to-llvm", "everything to the LLVM dialect",
+      [](OpPassManager &pm, const CpuOptions &options) {
+        buildLLVMPipeline(pm, options.cpu);
+      });
+}

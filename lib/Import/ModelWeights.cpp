@@ -1,0 +1,165 @@
+//===- ModelWeights.cpp - The tensors that a model needs ------------------===//
+
+#include "moe/Import/ModelWeights.h"
+
+#include "InputFile.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/Twine.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+/// Errors that are reported one by one.
+static constexpr unsigned maxErrors = 10;
+
+int64_t ExpectedTensor::numElements() const {
+  int64_t size = 1;
+  for (int64_t dim : shape)
+    size *= dim;
+  return size;
+}
+
+namespace {
+/// Collects the tensors of a model by its layers.
+class TensorList {
+public:
+  std::vector<ExpectedTensor> tensors;
+
+  void add(const llvm::Twine &name, ArrayRef<int64_t> shape) {
+    tensors.push_back({name.str(), SmallVector<int64_t, 4>(shape)});
+  }
+  void addNorm(const llvm::Twine &name, int64_t size) {
+    add(name + ".weight", {size});
+    add(name + ".bias", {size});
+  }
+  void addLinear(const llvm::Twine &name, int64_t out, int64_t in,
+                 bool bias = true) {
+    add(name + ".weight", {out, in});
+    if (bias)
+      add(name + ".bias", {out});
+  }
+  /// The two layers of an MLP or of an expert.
+  void addMlp(const llvm::Twine &name, const ModelSpec &spec) {
+    addLinear(name + ".fc1", spec.intermediateSize, spec.hiddenSize);
+    addLinear(name + ".fc2", spec.hiddenSize, spec.intermediateSize);
+  }
+};
+} // namespace
+
+std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
+  int64_t d = spec.hiddenSize;
+  TensorList list;
+  if (spec.classToken)
+    list.add("cls_token", {1, 1, d});
+  list.add("pos_embed", {1, spec.numTokens(), d});
+  list.add("patch_embed.proj.weight",
+           {d, spec.numChannels, spec.patchHeight, spec.patchWidth});
+  list.add("patch_embed.proj.bias", {d});
+
+  auto addRouter = [&](const llvm::Twine &name) {
+    list.addLinear(name, spec.moe->numExperts, d, spec.moe->routerBias);
+  };
+  bool shared = spec.moe && spec.moe->placement == MoESpec::Placement::Shared;
+  if (shared)
+    addRouter("router");
+
+  for (int64_t i = 0; i != spec.numLayers; ++i) {
+    std::string block = ("blocks." + llvm::Twine(i)).str();
+    list.addNorm(block + ".norm1", d);
+    list.addLinear(block + ".attn.qkv", 3 * d, d, spec.qkvBias);
+    list.addLinear(block + ".attn.proj", d, d);
+    list.addNorm(block + ".norm2", d);
+    if (!spec.isMoELayer(i)) {
+      list.addMlp(block + ".mlp", spec);
+      continue;
+    }
+    if (!shared)
+      addRouter(block + ".moe.router");
+    for (int64_t e = 0; e != spec.moe->numExperts; ++e)
+      list.addMlp(block + ".moe.experts." + llvm::Twine(e), spec);
+  }
+
+  list.addNorm("norm", d);
+  list.addLinear("head", spec.numClasses, d);
+  return std::move(list.tensors);
+}
+
+int64_t moe::countParameters(const ModelSpec &spec) {
+  int64_t count = 0;
+  for (const ExpectedTensor &tensor : expectedTensors(spec))
+    count += tensor.numElements();
+  return count;
+}
+
+static std::string describeShape(ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  os << '[';
+  llvm::interleaveComma(shape.take_front(8), os);
+  os << (shape.size() > 8 ? ", ...]" : "]");
+  return text;
+}
+
+/// What is wrong with `tensor`, which is null if the file has it not; empty if
+/// it is as expected.
+static std::string describeProblem(const ExpectedTensor &expected,
+                                   const TensorInfo *tensor) {
+  std::string shape = describeShape(expected.shape);
+  if (!tensor)
+    return "missing; expected a tensor of shape " + shape;
+  if (ArrayRef<int64_t>(tensor->shape) != ArrayRef<int64_t>(expected.shape))
+    return "expected shape " + shape + ", found " +
+           describeShape(tensor->shape);
+  if (tensor->dtype == TensorInfo::DType::Other)
+    return "expected dtype F32, F16 or BF16, found " +
+           quoteForMessage(tensor->dtypeName);
+  return {};
+}
+
+LogicalResult moe::checkWeights(const ModelSpec &spec, const WeightStore &store,
+                                InputErrorSink sink) {
+  std::vector<ExpectedTensor> expected = expectedTensors(spec);
+  llvm::StringSet<> used;
+  SmallVector<StringRef> nonFinite;
+  int64_t numErrors = 0;
+  for (const ExpectedTensor &entry : expected) {
+    used.insert(entry.name);
+    const TensorInfo *tensor = store.find(entry.name);
+    std::string problem = describeProblem(entry, tensor);
+    if (!problem.empty()) {
+      if (++numErrors <= maxErrors)
+        reportError(sink, store.path(), entry.name, problem);
+      continue;
+    }
+    // Reads all of the weights, which is in vain once there was an error.
+    if (numErrors == 0 && WeightStore::hasNonFinite(*tensor))
+      nonFinite.push_back(entry.name);
+  }
+  if (numErrors > maxErrors)
+    reportError(sink, store.path(), "header",
+                llvm::Twine(numErrors - maxErrors) +
+                    " more tensors are missing or not as expected");
+  if (numErrors)
+    return failure();
+
+  auto warn = [&](StringRef where, const llvm::Twine &message) {
+    sink({InputError::Severity::Warning, store.path().str(), where.str(),
+          message.str()});
+  };
+  SmallVector<StringRef> unused;
+  for (const TensorInfo &tensor : store.tensors())
+    if (!used.contains(tensor.name))
+      unused.push_back(tensor.name);
+  if (!unused.empty())
+    warn("header", "the model does not use " + llvm::Twine(unused.size()) +
+                       (unused.size() == 1 ? " tensor: " : " tensors: ") +
+                       listForMessage(unused));
+  if (!nonFinite.empty())
+    warn("data", "NaN or infinite weights in " + llvm::Twine(nonFinite.size()) +
+                     (nonFinite.size() == 1 ? " tensor: " : " tensors: ") +
+                     listForMessage(nonFinite));
+  return success();
+}

@@ -1,0 +1,78 @@
+//===- CpuFeatures.c - Probing the CPU ----------------------------*- C -*-===//
+//
+// Compiled twice: into the runtime, and to bitcode that the compiler links into
+// every object. Freestanding: no C library, no globals.
+//
+//===----------------------------------------------------------------------===//
+
+#include "moe/Runtime/CpuFeatures.h"
+
+#if defined(__x86_64__)
+
+#include <cpuid.h>
+
+// The same bit positions as in Intel's manual, volume 2, CPUID. Written out
+// because the names differ between the headers of GCC and Clang.
+enum {
+  LEAF1_ECX_FMA = 1u << 12,
+  LEAF1_ECX_V2 = 1u << 0 | 1u << 9 | 1u << 13 | 1u << 19 | 1u << 20 |
+                 1u << 23, // SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT
+  LEAF1_ECX_MOVBE = 1u << 22,
+  LEAF1_ECX_OSXSAVE = 1u << 27,
+  LEAF1_ECX_AVX = 1u << 28,
+  LEAF1_ECX_F16C = 1u << 29,
+  LEAF7_EBX_BMI = 1u << 3 | 1u << 8, // BMI1, BMI2
+  LEAF7_EBX_AVX2 = 1u << 5,
+  LEAF7_EBX_AVX512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30, // F DQ CD BW
+  EXT1_ECX_LAHF_LZCNT = 1u << 0 | 1u << 5,
+  XCR0_YMM = 0x06, // SSE and AVX state
+  XCR0_ZMM = 0xe6  // and opmask, upper halves of ZMM0-15, ZMM16-31
+};
+static const uint32_t Leaf7EbxAvx512VL = UINT32_C(1) << 31;
+
+static int hasAll(uint32_t Register, uint32_t Bits) {
+  return (Register & Bits) == Bits;
+}
+
+static uint32_t readXcr0(void) {
+  uint32_t Low, High;
+  __asm__ volatile("xgetbv" : "=a"(Low), "=d"(High) : "c"(0));
+  (void)High;
+  return Low;
+}
+
+uint64_t moe_cpu_features(void) {
+  uint64_t Features = MOE_CPU_PROBED;
+  uint32_t Eax, Ebx, Ecx1, Ecx, Edx;
+  if (!__get_cpuid(1, &Eax, &Ebx, &Ecx1, &Edx))
+    return Features;
+  // xgetbv itself is an illegal instruction without OSXSAVE.
+  if (!hasAll(Ecx1, LEAF1_ECX_OSXSAVE | LEAF1_ECX_AVX))
+    return Features;
+  uint32_t Xcr0 = readXcr0();
+  if (!hasAll(Xcr0, XCR0_YMM))
+    return Features;
+  Features |= MOE_X86_AVX;
+  if (hasAll(Ecx1, LEAF1_ECX_FMA))
+    Features |= MOE_X86_FMA;
+
+  uint32_t Ebx7;
+  if (!__get_cpuid_count(7, 0, &Eax, &Ebx7, &Ecx, &Edx))
+    return Features;
+  if (hasAll(Ebx7, LEAF7_EBX_AVX2))
+    Features |= MOE_X86_AVX2;
+  if (hasAll(Xcr0, XCR0_ZMM) && hasAll(Ebx7, LEAF7_EBX_AVX512) &&
+      hasAll(Ebx7, Leaf7EbxAvx512VL))
+    Features |= MOE_X86_AVX512;
+  if (__get_cpuid(0x80000001u, &Eax, &Ebx, &Ecx, &Edx) &&
+      hasAll(Ecx, EXT1_ECX_LAHF_LZCNT) && hasAll(Ebx7, LEAF7_EBX_BMI) &&
+      hasAll(Ecx1, LEAF1_ECX_V2 | LEAF1_ECX_MOVBE | LEAF1_ECX_F16C))
+    Features |= MOE_X86_BMI2;
+  return Features;
+}
+
+#else
+
+uint64_t moe_cpu_features(void) { return MOE_CPU_PROBED; }
+
+#endif

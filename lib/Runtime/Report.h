@@ -1,0 +1,43 @@
+//===- Report.h - Printing answers ------------------------------*- C++ -*-===//
+
+#ifndef MOE_LIB_RUNTIME_REPORT_H
+#define MOE_LIB_RUNTIME_REPORT_H
+
+#include "Inference.h"
+
+namespace moe {
+namespace runtime {
+
+/// Prints the answer for one input to standard output.
+class Reporter {
+public:
+  Reporter(const MoeModel &Model, int64_t Top, bool IsJson)
+      : Model(Model), NumShown(Top < Model.classes ? Top : Model.classes),
+        IsJson(IsJson) {}
+
+  bool allocate(Message &Error);
+  void report(const char *Name, const Inference &Run);
+
+private:
+  /// Puts the classes with the largest logits first; ties by index, NaN last.
+  void rank(const Array<float> &Logits);
+  void writeJson(const char *Name, const Inference &Run);
+  void writeText(const char *Name, const Inference &Run);
+  const char *label(int64_t Class) const {
+    return Model.labels ? Model.labels[Class] : nullptr;
+  }
+
+  const MoeModel &Model;
+  int64_t NumShown;
+  bool IsJson;
+  Array<int64_t> Ranking;
+  Array<float> Probabilities; ///< [classes]
+};
+
+/// Prints --info.
+void writeInfo(const MoeModel &Model, const MoeVariant &Variant);
+
+} // namespace runtime
+} // namespace moe
+
+#endif // MOE_LIB_RUNTIME_REPORT_H

@@ -1,0 +1,156 @@
+//===- CodeGen.cpp - From the LLVM dialect to files -----------------------===//
+
+#include "moe/Target/CodeGen.h"
+
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/Linker/Linker.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+#include <mutex>
+
+using namespace mlir;
+using namespace mlir::moe;
+
+void mlir::moe::initializeCodeGen() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeX86AsmParser();
+  });
+}
+
+void mlir::moe::registerTranslations(DialectRegistry &registry) {
+  registerBuiltinDialectTranslation(registry);
+  registerLLVMDialectTranslation(registry);
+}
+
+llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+mlir::moe::createMachine(const llvm::Triple &triple) {
+  std::string error;
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return llvm::createStringError(error);
+  // Position-independent, so that one object serves executables and shared
+  // libraries.
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, /*CPU=*/"", /*Features=*/"", llvm::TargetOptions(),
+      llvm::Reloc::PIC_, std::nullopt, llvm::CodeGenOptLevel::Aggressive));
+  if (!machine)
+    return llvm::createStringError("no code generator for %s",
+                                   triple.str().c_str());
+  return machine;
+}
+
+llvm::Expected<llvm::Function *>
+mlir::moe::addVariant(ModuleOp module, const CpuTarget &cpu,
+                      llvm::StringRef name, llvm::Module &destination) {
+  std::unique_ptr<llvm::Module> variant =
+      translateModuleToLLVMIR(module, destination.getContext(), name);
+  if (!variant)
+    return llvm::createStringError("translation to LLVM IR failed");
+  variant->setDataLayout(destination.getDataLayout());
+  variant->setTargetTriple(destination.getTargetTriple());
+  std::string width = std::to_string(cpu.level->lanes * 32);
+  for (llvm::Function &function : *variant) {
+    if (function.isDeclaration())
+      continue;
+    function.addFnAttr("target-cpu", cpu.level->name);
+    function.addFnAttr("tune-cpu", cpu.tune);
+    // Else LLVM halves the vectors of CPUs that it deems slow with wide ones.
+    function.addFnAttr("prefer-vector-width", width);
+    function.addFnAttr("min-legal-vector-width", width);
+    function.addFnAttr(llvm::Attribute::NoUnwind);
+    if (function.getName() == "run") {
+      function.setName(name);
+      function.setVisibility(llvm::GlobalValue::HiddenVisibility);
+    } else {
+      function.setLinkage(llvm::GlobalValue::InternalLinkage);
+    }
+  }
+  if (llvm::Linker::linkModules(destination, std::move(variant)))
+    return llvm::createStringError("linking the variants failed");
+  llvm::Function *run = destination.getFunction(name);
+  run->setLinkage(llvm::GlobalValue::InternalLinkage);
+  run->setVisibility(llvm::GlobalValue::DefaultVisibility);
+  return run;
+}
+
+llvm::Error mlir::moe::linkBitcode(llvm::StringRef path,
+                                   llvm::Module &destination) {
+  auto buffer = llvm::MemoryBuffer::getFile(path);
+  if (!buffer)
+    return llvm::createFileError(path, buffer.getError());
+  auto bitcode = llvm::parseBitcodeFile((*buffer)->getMemBufferRef(),
+                                        destination.getContext());
+  if (!bitcode)
+    return llvm::createFileError(path, bitcode.takeError());
+  // Built with clang for the same target, perhaps with a vendor in its triple.
+  (*bitcode)->setTargetTriple(destination.getTargetTriple());
+  (*bitcode)->setDataLayout(destination.getDataLayout());
+  (*bitcode)->setModuleInlineAsm("");
+  if (llvm::NamedMDNode *ident =
+          (*bitcode)->getNamedMetadata("llvm.ident"))
+    ident->eraseFromParent();
+  if (llvm::Linker::linkModules(destination, std::move(*bitcode)))
+    return llvm::createStringError("linking %s failed", path.str().c_str());
+  return llvm::Error::success();
+}
+
+void mlir::moe::optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager cgscc;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(cgscc);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, cgscc, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
+}
+
+llvm::Error mlir::moe::emit(llvm::Module &module, llvm::TargetMachine &machine,
+                            llvm::CodeGenFileType kind,
+                            llvm::raw_pwrite_stream &os) {
+  llvm::legacy::PassManager pm;
+  if (machine.addPassesToEmitFile(pm, os, nullptr, kind))
+    return llvm::createStringError("the target cannot emit this kind of file");
+  pm.run(module);
+  return llvm::Error::success();
+}
+
+std::string
+mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
+                              llvm::StringRef file) {
+  std::string escaped;
+  for (char c : file) {
+    if (c == '"' || c == '\\')
+      escaped += '\\';
+    escaped += c;
+  }
+  std::string text;
+  for (const WeightSection &section : sections)
+    text += llvm::formatv(".section .moe.{0},\"a\",@progbits\n"
+                          ".p2align 12\n"
+                          ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"
+                          ".incbin \"{2}\",{3},{4}\n"
+                          ".size {1}, {4}\n.p2align 12\n",
+                          section.name, section.symbol, escaped, section.begin,
+                          section.size);
+  return text;
+}

@@ -1,0 +1,85 @@
+//===- WeightWriter.cpp - Weight sections ---------------------------------===//
+
+#include "moe/Target/WeightWriter.h"
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Dialect/MoE.h"
+
+#include "mlir/IR/SymbolTable.h"
+#include "llvm/ADT/MapVector.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+/// Evaluates parameters. Values live as long as the recipe that asks for them.
+class Evaluator {
+public:
+  Evaluator(ModuleOp module, const WeightStore &store)
+      : symbols(module.getOperation()), store(store) {}
+
+  std::vector<float> evaluate(ParamOp param) {
+    if (!param.isDerived()) {
+      const TensorInfo *tensor = store.find(param.getSymName());
+      assert(tensor && "checkWeights accepted the store");
+      std::vector<float> values(tensor->numElements());
+      WeightStore::readAsF32(*tensor, 0, values);
+      return values;
+    }
+    DenseMap<Value, std::vector<float>> values;
+    for (Operation &op : param.getRecipe().front()) {
+      if (auto yield = dyn_cast<YieldOp>(op))
+        return std::move(values[yield.getValue()]);
+      if (auto get = dyn_cast<GetOp>(op)) {
+        values[get] = evaluate(symbols.lookup<ParamOp>(get.getParam()));
+        continue;
+      }
+      SmallVector<ArrayRef<float>> operands;
+      for (Value operand : op.getOperands())
+        operands.push_back(values.find(operand)->second);
+      auto type = cast<RankedTensorType>(op.getResult(0).getType());
+      std::vector<float> result(type.getNumElements());
+      cast<WeightExprOpInterface>(op).evaluate(operands, result);
+      values[op.getResult(0)] = std::move(result);
+    }
+    llvm_unreachable("a recipe ends in a yield");
+  }
+
+private:
+  SymbolTable symbols;
+  const WeightStore &store;
+};
+
+} // namespace
+
+std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
+                                                   const WeightStore &store,
+                                                   llvm::raw_ostream &os) {
+  llvm::MapVector<StringRef, SmallVector<ParamOp>> bySection;
+  for (auto param : module.getOps<ParamOp>())
+    if (param.getOffset())
+      bySection[param.getSectionName()].push_back(param);
+
+  Evaluator evaluator(module, store);
+  std::vector<WeightSection> sections;
+  int64_t position = 0;
+  for (auto &[name, params] : bySection) {
+    llvm::sort(params, [](ParamOp a, ParamOp b) {
+      return *a.getOffset() < *b.getOffset();
+    });
+    WeightSection section{name.str(), weightSymbol(module, name), position, 0};
+    for (ParamOp param : params) {
+      os.write_zeros(*param.getOffset() - section.size);
+      std::vector<float> values = evaluator.evaluate(param);
+      // Little-endian on both sides: so are all targets and hosts that the
+      // compiler runs on.
+      size_t bytes = values.size() * sizeof(float);
+      os.write(reinterpret_cast<const char *>(values.data()), bytes);
+      section.size = *param.getOffset() + bytes;
+    }
+    position += section.size;
+    sections.push_back(std::move(section));
+  }
+  return sections;
+}

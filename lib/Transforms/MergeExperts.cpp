@@ -1,0 +1,100 @@
+//===- MergeExperts.cpp - One body for experts that are alike -------------===//
+
+#include "moe/Transforms/Passes.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/SymbolTable.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_MERGEEXPERTS
+#include "moe/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+/// Whether two bodies are the same but for the parameters that they get. The
+/// ops of `other` that correspond to those of `first` are in the same order.
+static bool isAlike(Block &first, Block &other) {
+  IRMapping map;
+  map.map(first.getArguments(), other.getArguments());
+  auto left = first.begin(), right = other.begin();
+  for (; left != first.end() && right != other.end(); ++left, ++right) {
+    if (left->getName() != right->getName() || left->getNumRegions() != 0 ||
+        left->getResultTypes() != right->getResultTypes() ||
+        left->getNumOperands() != right->getNumOperands())
+      return false;
+    if (!isa<GetOp>(*left) &&
+        left->getAttrDictionary() != right->getAttrDictionary())
+      return false;
+    for (auto [a, b] : llvm::zip(left->getOperands(), right->getOperands()))
+      if (map.lookupOrDefault(a) != b)
+        return false;
+    map.map(left->getResults(), right->getResults());
+  }
+  return left == first.end() && right == other.end();
+}
+
+static void merge(ExpertsOp op, SymbolTable &symbols) {
+  Block &first = op.getBodies().front().front();
+  for (Region &body : llvm::drop_begin(op.getBodies()))
+    if (!isAlike(first, body.front()))
+      return;
+
+  OpBuilder builder(op);
+  int64_t numExperts = op.getNumExperts();
+  auto merged = ExpertsOp::create(
+      builder, op.getLoc(), op.getType(), op.getTokens(), op.getExperts(),
+      op.getGates(), builder.getI64IntegerAttr(numExperts), /*bodiesCount=*/1);
+  Block *body = builder.createBlock(
+      &merged.getBodies().front(), {},
+      {op.getTokens().getType(), builder.getIndexType()},
+      {op.getLoc(), op.getLoc()});
+  IRMapping map;
+  map.map(first.getArgument(0), body->getArgument(0));
+
+  SmallVector<Block::iterator> peers;
+  for (Region &region : op.getBodies())
+    peers.push_back(region.front().begin());
+  for (Operation &inner : first) {
+    auto get = dyn_cast<GetOp>(inner);
+    SmallVector<Attribute> names;
+    if (get)
+      for (Block::iterator peer : peers)
+        names.push_back(cast<GetOp>(*peer).getParamAttr());
+    if (get && !llvm::all_equal(names)) {
+      OpBuilder::InsertionGuard guard(builder);
+      ParamOp last = symbols.lookup<ParamOp>(
+          cast<FlatSymbolRefAttr>(names.back()).getAttr());
+      builder.setInsertionPointAfter(last);
+      auto table = ParamTableOp::create(
+          builder, get.getLoc(),
+          builder.getStringAttr(get.getParam() + ".table"),
+          builder.getArrayAttr(names), TypeAttr::get(get.getType()));
+      symbols.insert(table);
+      builder.setInsertionPointToEnd(body);
+      map.map(get.getResult(),
+              GetOp::create(builder, get.getLoc(), get.getType(),
+                            table.getSymName(), body->getArgument(1))
+                  .getResult());
+    } else {
+      builder.clone(inner, map);
+    }
+    for (Block::iterator &peer : peers)
+      ++peer;
+  }
+  op.replaceAllUsesWith(merged.getResult());
+  op.erase();
+}
+
+namespace {
+struct MergeExperts : moe::impl::MergeExpertsBase<MergeExperts> {
+  void runOnOperation() override {
+    SymbolTable symbols(getOperation());
+    getOperation().walk([&](ExpertsOp op) {
+      if (!op.getIndexed())
+        merge(op, symbols);
+    });
+  }
+};
+} // namespace

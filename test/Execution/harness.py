@@ -1,0 +1,218 @@
+"""Compiles models, runs the binaries and compares them with the oracle."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+sys.path.insert(
+    0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "reference")
+)
+import oracle  # noqa: E402
+
+# Of the logits, relative to max(1, max|reference|).
+TOLERANCE = {"f32": 1e-4, "bf16": 3e-2}
+# Router logits of the choices k and k+1 that differ by less than this, relative
+# to max(1, max|logit|), may be chosen either way.
+NEAR_TIE = {"f32": 1e-5, "bf16": 3e-2}
+GATE_TOLERANCE = {"f32": 1e-4, "bf16": 3e-2}
+
+
+class Failure(Exception):
+    """The compiler or the binary did something wrong."""
+
+
+class NearTie(Exception):
+    """A route so close that the reference cannot judge it."""
+
+
+def run(command, expect=(0,), timeout=300, **options):
+    """Runs `command`; fails unless it exits with one of `expect`."""
+    command = [str(part) for part in command]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=timeout,
+            **options,
+        )
+    except subprocess.TimeoutExpired:
+        raise Failure(f"{' '.join(command)}: no end after {timeout} s") from None
+    if done.returncode not in expect:
+        raise Failure(
+            f"{' '.join(command)}: expected exit {expect}, found {done.returncode}\n"
+            + done.stderr.decode(errors="replace")[-2000:]
+        )
+    return done
+
+
+class Executable:
+    """A binary made by moe-compile. `runner` is put before each command."""
+
+    def __init__(self, path, runner=()):
+        self.command = [*runner, os.path.abspath(path)]
+
+    def info(self):
+        return json.loads(run([*self.command, "--info"]).stdout)
+
+    def infer(self, images, folder, variant=None, options=()):
+        """Runs `images` ([C,H,W] or [B,C,H,W]). Returns float32 logits
+        [B,classes] and the list of JSON answers, or None if this machine lacks
+        the CPU variant."""
+        source = os.path.join(folder, "input.npy")
+        target = os.path.join(folder, "logits.npy")
+        np.save(source, images)
+        command = [*self.command, "--tensor", source, "--format=json"]
+        command += ["--logits", target, *options]
+        if variant:
+            command += ["--cpu-variant", variant]
+        # Exit 2 is wrong usage, such as asking for what this machine lacks.
+        done = run(command, expect=(0, 2) if variant else (0,))
+        if done.returncode == 2:
+            return None
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        logits = np.load(target)
+        os.remove(target)
+        count = 1 if images.ndim == 3 else len(images)
+        if logits.dtype != np.float32 or logits.shape[:1] != (count,):
+            raise Failure(f"--logits: found {logits.dtype} {logits.shape}")
+        if len(answers) != count:
+            raise Failure(f"expected {count} JSON lines, found {len(answers)}")
+        for i, answer in enumerate(answers):
+            if answer["input"] != f"{source}[{i}]":
+                raise Failure(f"expected {source}[{i}], found {answer['input']}")
+        return logits, answers
+
+
+def check_answer(answer, logits, top=5):
+    """Checks one JSON line against the logits of the same run."""
+    if not answer["milliseconds"] >= 0:
+        raise Failure(f"milliseconds: {answer['milliseconds']}")
+    probability = oracle.softmax(logits.astype(np.float64))
+    entries = answer["top"]
+    if len(entries) != min(top, len(logits)):
+        raise Failure(f"expected {min(top, len(logits))} classes, found {entries}")
+    order = np.argsort(-logits, kind="stable")
+    for entry, expected in zip(entries, order):
+        if entry["class"] != expected:
+            raise Failure(f"expected class {expected}, found {entry['class']}")
+        if abs(entry["probability"] - probability[expected]) > 1e-5:
+            raise Failure(
+                f"class {expected}: expected probability "
+                f"{probability[expected]}, found {entry['probability']}"
+            )
+
+
+def _by_layer(entries):
+    """JSON's list of experts as layer -> expert -> entry."""
+    layers = {}
+    for entry in entries:
+        experts = layers.setdefault(entry["layer"], {})
+        if entry["expert"] in experts:
+            raise Failure(f"listed twice: {entry}")
+        experts[entry["expert"]] = entry
+    return layers
+
+
+def _gap(logits, top_k):
+    """Smallest difference that decides which experts are the top k (of every
+    token, if there are several), relative to the largest logit."""
+    if top_k == logits.shape[-1]:
+        return np.inf
+    descending = -np.sort(-logits, axis=-1)
+    gap = (descending[..., top_k - 1] - descending[..., top_k]).min()
+    return gap / max(1, np.abs(logits).max())
+
+
+def _patch_gap(spec, logits):
+    """As _gap, for everything that decides who gets a place at an expert."""
+    gap = _gap(logits, spec.top_k)
+    if spec.capacity == spec.tokens:
+        return gap
+    gap = min([gap] + [_gap(logits, rank) for rank in range(1, spec.top_k)])
+    if spec.batch_priority:
+        descending = -np.sort(-logits, axis=-1)
+        rest = np.exp(descending[:, 1:] - descending[:, :1]).sum(axis=-1)
+        rest = np.sort(rest)
+        if len(rest) > 1:
+            gap = min(gap, (np.diff(rest) / np.maximum(rest[1:], 1e-300)).min())
+    return gap
+
+
+def _follow_image_routes(model, image, found, near_tie):
+    """The oracle's answer, through `found` where the routes nearly tie."""
+    spec = model.spec
+    forced = {}
+    while True:
+        result = model.run(image, forced)
+        wanted = {layer: set() for layer in spec.moe_layers}
+        for choice in result.choices:
+            wanted[choice.layer].add(choice.expert)
+        for layer in spec.moe_layers:
+            experts = set(found.get(layer, {}))
+            if experts == wanted[layer]:
+                continue
+            gap = _gap(result.router_logits[layer], spec.top_k)
+            if len(experts) != spec.top_k or layer in forced or gap >= near_tie:
+                raise Failure(
+                    f"layer {layer}: expected experts {sorted(wanted[layer])}, "
+                    f"found {sorted(experts)}; relative gap {gap:.3g}"
+                )
+            forced[layer] = sorted(experts)
+            break
+        else:
+            return result
+
+
+def compare(model, image, logits, answer, precision="f32"):
+    """Compares one image's answer with the oracle (an oracle.Model). Returns
+    max|difference| of the logits relative to max(1, max|reference|)."""
+    spec = model.spec
+    found = _by_layer(answer["experts"])
+    near_tie = NEAR_TIE[precision]
+    if spec.routing == "image":
+        result = _follow_image_routes(model, image, found, near_tie)
+    else:
+        result = model.run(image)
+    counts = {}
+    for choice in result.choices:
+        entry = found.get(choice.layer, {}).pop(choice.expert, None)
+        scale = max(1, np.abs(result.router_logits[choice.layer]).max())
+        right = entry is not None
+        if right:
+            error = abs(entry["gate"] - choice.gate)
+            right = error <= GATE_TOLERANCE[precision] * scale
+            if spec.routing == "patch":
+                right = right and entry["tokens"] == choice.tokens
+        counts[choice.layer] = counts.get(choice.layer, 0) + 1
+        if not right:
+            _judge_patch(spec, result, choice.layer, near_tie)
+            raise Failure(f"experts: expected {choice}, found {entry}")
+    for layer, experts in found.items():
+        if experts:
+            _judge_patch(spec, result, layer, near_tie)
+            raise Failure(f"layer {layer}: unexpected {list(experts.values())}")
+    if logits.shape != result.logits.shape:
+        raise Failure(f"expected {result.logits.shape} logits, found {logits.shape}")
+    if not np.isfinite(logits).all():
+        raise Failure("a logit is not finite")
+    scale = max(1, np.abs(result.logits).max())
+    error = np.abs(logits - result.logits).max() / scale
+    if error > TOLERANCE[precision]:
+        for layer in result.router_logits:
+            _judge_patch(spec, result, layer, near_tie)
+        raise Failure(f"logits differ by {error:.3g}")
+    return error
+
+
+def _judge_patch(spec, result, layer, near_tie):
+    """Raises NearTie if patch routing up to `layer` was too close to judge."""
+    if spec.routing != "patch":
+        return
+    for i in spec.moe_layers:
+        if i <= layer and _patch_gap(spec, result.router_logits[i]) < near_tie:
+            raise NearTie(f"layer {i}")

@@ -1,0 +1,371 @@
+#!/usr/bin/env python3
+"""Compiles and runs many small models and compares each with the oracle.
+
+The first specifications are picked by hand so that every feature is covered;
+the rest are random. Each is run on every CPU variant of its binary that this
+machine has, as a batch, image by image, and with two threads.
+
+    random_specs.py --moe-compile build/bin/moe-compile --work DIR [--count N]
+"""
+
+import argparse
+import os
+import shlex
+import shutil
+import sys
+import traceback
+
+import numpy as np
+
+import harness
+import oracle
+import random_model
+
+BASE = {
+    "image_size": 12,
+    "patch_size": 4,
+    "num_channels": 3,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "num_classes": 10,
+}
+MOE = {"layers": {"last": 1}, "num_experts": 4}
+
+
+def row(dtype="f32", moe=None, router=None, **fields):
+    """A specification by its differences from BASE and MOE."""
+    data = dict(BASE, **fields)
+    if moe is not None or router is not None:
+        data["moe"] = dict(MOE, **(moe or {}))
+        if router is not None:
+            data["moe"]["router"] = router
+    return data, dtype
+
+
+IMAGE_COVERAGE = [
+    # Dense models: activations, pools, shapes.
+    row(),
+    row(hidden_act="gelu", dtype="bf16"),
+    row(hidden_act="gelu_tanh", dtype="f16"),
+    row(hidden_act="quick_gelu", qkv_bias=False),
+    row(hidden_act="relu", layer_norm_eps=1e-3),
+    row(hidden_act="silu", layer_norm_eps=1e-12),
+    row(class_token=False),
+    row(pool="mean", class_token=True),
+    row(pool="mean", class_token=False, num_hidden_layers=1, num_classes=1),
+    row(image_size=[9, 20], patch_size=[3, 5], num_channels=1, dtype="mixed"),
+    row(image_size=[21, 7], patch_size=7, num_channels=4, num_classes=40),
+    row(image_size=8, patch_size=8, num_channels=2),
+    row(image_size=5, patch_size=5, class_token=False),
+    row(image_size=3, patch_size=1, hidden_size=1, num_attention_heads=1),
+    row(hidden_size=33 * 4, num_attention_heads=4, intermediate_size=67),
+    row(hidden_size=12, num_attention_heads=12, intermediate_size=1),
+    row(hidden_size=100, num_attention_heads=5, intermediate_size=17),
+    row(hidden_size=64, num_attention_heads=4, intermediate_size=256),
+    # More tokens than a row of registers, and than a tile.
+    row(image_size=28, patch_size=2, hidden_size=16, num_attention_heads=2),
+    # Experts, placement and input of the router.
+    row(moe={}),
+    row(moe={"num_experts": 1}),
+    row(moe={"num_experts": 64, "top_k": 3}, intermediate_size=9),
+    row(moe={"num_experts": 3, "top_k": 3}, router={"normalize": True}),
+    row(moe={"top_k": 2}, router={"normalize": True, "bias": True}),
+    row(moe={"top_k": 2}, router={"placement": "per_layer", "bias": True}),
+    row(moe={"layers": {"every": 2}}, router={"input": "mean"}, num_hidden_layers=4),
+    row(
+        moe={"layers": [3, 1]},
+        router={"placement": "per_layer", "input": "mean"},
+        num_hidden_layers=4,
+    ),
+    row(
+        moe={"layers": [0], "num_experts": 5},
+        router={"input": "mean", "bias": True},
+        num_hidden_layers=3,
+    ),
+    row(
+        moe={"layers": {"last": 3}, "num_experts": 6, "top_k": 2},
+        router={"placement": "per_layer"},
+        num_hidden_layers=3,
+        hidden_act="silu",
+        dtype="bf16",
+    ),
+    row(moe={"top_k": 2}, class_token=False, hidden_act="relu", dtype="f16"),
+    row(
+        moe={"num_experts": 7, "top_k": 2},
+        router={"placement": "per_layer", "input": "cls", "normalize": True},
+        pool="mean",
+        hidden_act="quick_gelu",
+    ),
+    row(
+        moe={"layers": {"every": 1}, "top_k": 4},
+        router={"placement": "per_layer", "bias": True},
+        class_token=False,
+        hidden_act="gelu_tanh",
+        dtype="mixed",
+    ),
+    # A slice of a real model.
+    row(
+        moe={"layers": {"last": 2}, "num_experts": 10},
+        image_size=224,
+        patch_size=32,
+        hidden_size=192,
+        num_hidden_layers=3,
+        num_attention_heads=3,
+        intermediate_size=768,
+        num_classes=100,
+    ),
+]
+
+_PATCH = {"routing": "patch", "num_experts": 4}
+PATCH_COVERAGE = [
+    row(moe=_PATCH),
+    row(moe=dict(_PATCH, top_k=2), router={"normalize": True, "bias": True}),
+    row(moe=dict(_PATCH, capacity_factor=1.0, top_k=2), dtype="bf16"),
+    row(moe=dict(_PATCH, capacity_factor=0.01), class_token=False),
+    row(moe=dict(_PATCH, capacity_factor=0.5, capacity_multiple_of=4)),
+    row(
+        moe=dict(_PATCH, capacity_factor=0.5, layers={"every": 1}, top_k=2),
+        router={"batch_priority": True},
+        pool="mean",
+    ),
+    row(moe=dict(_PATCH, num_experts=1, capacity_factor=0.5)),
+    row(
+        moe=dict(_PATCH, num_experts=16, top_k=16, capacity_factor=1.5),
+        router={"batch_priority": True, "normalize": True},
+        dtype="f16",
+    ),
+    row(moe=dict(_PATCH, capacity_factor=1e9, layers=[0])),
+]
+
+
+def _pick(rng, *values):
+    return values[int(rng.integers(len(values)))]
+
+
+def _random_router(rng, routing, class_token):
+    router = {
+        "bias": bool(rng.integers(2)),
+        "normalize": bool(rng.integers(2)),
+    }
+    if routing == "patch":
+        router["batch_priority"] = bool(rng.integers(2))
+        return router
+    router["placement"] = _pick(rng, "shared", "per_layer")
+    router["input"] = _pick(rng, "cls", "mean") if class_token else "mean"
+    return router
+
+
+def _random_moe(rng, routing, layers, class_token):
+    experts = int(_pick(rng, 1, 2, 3, 4, 5, 8, 10, 64))
+    blocks = sorted(
+        int(i)
+        for i in rng.choice(layers, size=rng.integers(1, layers + 1), replace=False)
+    )
+    moe = {
+        "layers": _pick(
+            rng,
+            blocks,
+            {"last": int(rng.integers(1, layers + 1))},
+            {"every": int(rng.integers(1, layers + 1))},
+        ),
+        "num_experts": experts,
+        "top_k": int(rng.integers(1, min(experts, 6) + 1)),
+        "routing": routing,
+        "router": _random_router(rng, routing, class_token),
+    }
+    if routing == "patch" and rng.integers(4):
+        moe["capacity_factor"] = float(_pick(rng, 0.1, 0.5, 1.0, 1.05, 1.25, 2.0))
+        moe["capacity_multiple_of"] = int(_pick(rng, 1, 1, 2, 3, 4))
+    return moe
+
+
+def random_spec(rng, routing):
+    """A random specification that computes in milliseconds, and its dtype."""
+    patch = [int(_pick(rng, 1, 2, 3, 4, 5, 7, 8)) for _ in range(2)]
+    grid = [int(_pick(rng, 1, 2, 3, 4, 5, 7)) for _ in range(2)]
+    heads = int(_pick(rng, 1, 1, 2, 3, 4, 5, 6, 8, 12))
+    head_size = int(_pick(rng, 1, 3, 4, 5, 7, 8, 11, 16, 20, 33))
+    layers = int(rng.integers(1, 5))
+    class_token = bool(rng.integers(2))
+    data = {
+        "image_size": [g * p for g, p in zip(grid, patch)],
+        "patch_size": patch,
+        "num_channels": int(rng.integers(1, 5)),
+        "hidden_size": heads * head_size,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": int(_pick(rng, 1, 6, 16, 23, 48, 65, 100, 128)),
+        "qkv_bias": bool(rng.integers(2)),
+        "hidden_act": _pick(rng, *sorted(oracle.ACTIVATIONS)),
+        "layer_norm_eps": float(_pick(rng, 1e-3, 1e-5, 1e-6, 1e-8, 1e-12)),
+        "class_token": class_token,
+        "pool": _pick(rng, "cls", "mean") if class_token else "mean",
+        "num_classes": int(rng.integers(1, 41)),
+    }
+    if routing == "patch" or rng.integers(4):
+        data["moe"] = _random_moe(rng, routing, layers, class_token)
+    return data, _pick(rng, "f32", "f16", "bf16", "mixed")
+
+
+def all_specs(routing, count, seed):
+    coverage = IMAGE_COVERAGE if routing == "image" else PATCH_COVERAGE
+    specs = list(coverage[:count])
+    for i in range(len(specs), count):
+        specs.append(random_spec(np.random.default_rng([seed, i]), routing))
+    return specs
+
+
+def describe(data, dtype):
+    fields = {k: v for k, v in data.items() if k != "moe"}
+    size = lambda v: "x".join(map(str, v)) if isinstance(v, list) else str(v)
+    parts = [
+        f"image {size(fields['image_size'])}/{size(fields['patch_size'])}"
+        f" c{fields['num_channels']}",
+        f"D{fields['hidden_size']} h{fields['num_attention_heads']}"
+        f" f{fields['intermediate_size']} L{fields['num_hidden_layers']}",
+        f"{fields.get('hidden_act', 'gelu')} {dtype}",
+    ]
+    if "moe" in data:
+        moe = data["moe"]
+        parts.append(f"E{moe['num_experts']} k{moe.get('top_k', 1)}")
+    return ", ".join(parts)
+
+
+def weight_dtype(kind):
+    """`mixed` gives each tensor one of the three."""
+    if kind != "mixed":
+        return kind
+    return lambda name: ("f32", "f16", "bf16")[sum(map(ord, name)) % 3]
+
+
+class Checker:
+    def __init__(self, args):
+        self.args = args
+        self.runner = shlex.split(args.runner)
+        self.ran, self.skipped = {}, {}  # CPU variant -> number of binaries
+
+    def check(self, index, data, dtype):
+        """Returns the largest relative error of the logits."""
+        args = self.args
+        folder = os.path.join(args.work, f"spec{index}")
+        spec = random_model.write_model(
+            folder, data, args.seed * 1000 + index, weight_dtype(dtype), f"spec{index}"
+        )
+        binary = os.path.join(folder, "model.out")
+        command = [args.moe_compile, spec, "-o", binary]
+        command += [f"--precision={args.precision}"] if args.precision != "f32" else []
+        command += [f"--cpu={args.cpu}"] if args.cpu else []
+        command += [f"--target={args.target}"] if args.target else []
+        done = harness.run(command)
+        if done.stderr:
+            raise harness.Failure(f"unexpected: {done.stderr.decode()}")
+        executable = harness.Executable(binary, self.runner)
+        model = oracle.Model.load(spec)
+        images = random_model.random_images(model.spec, args.images, index)
+        error = self._check_binary(executable, model, images, folder)
+        shutil.rmtree(folder)  # what failed is kept
+        return error
+
+    def _check_binary(self, executable, model, images, folder):
+        variants = executable.info()["cpu_variants"]
+        if not variants:
+            raise harness.Failure("--info: no cpu_variants")
+        logits, answers = executable.infer(images, folder)
+        for answer, row_ in zip(answers, logits):
+            harness.check_answer(answer, row_)
+        self._check_identical(executable, images, logits, folder)
+        matched, worst = False, 0.0
+        for variant in variants:
+            outcome = executable.infer(images, folder, variant)
+            counts = self.skipped if outcome is None else self.ran
+            counts[variant] = counts.get(variant, 0) + 1
+            if outcome is None:
+                continue
+            found, answers = outcome
+            matched = matched or np.array_equal(found, logits)
+            for image, row_, answer in zip(images, found, answers):
+                try:
+                    error = harness.compare(
+                        model, image, row_, answer, self.args.precision
+                    )
+                except harness.Failure as failure:
+                    raise harness.Failure(f"{variant}: {failure}") from None
+                worst = max(worst, error)
+        if not matched:
+            raise harness.Failure("the default's logits are those of no CPU variant")
+        return worst
+
+    def _check_identical(self, executable, images, logits, folder):
+        """The same input gives the same bits in any batch, on any threads."""
+        for i, image in enumerate(images):
+            single, _ = executable.infer(image, folder)
+            if single.tobytes() != logits[i].tobytes():
+                raise harness.Failure(f"image {i} differs from its batch")
+        threads = self.args.threads
+        if threads == 1:
+            return
+        options = ["--threads", str(threads)]
+        threaded, _ = executable.infer(images, folder, options=options)
+        if threaded.tobytes() != logits.tobytes():
+            raise harness.Failure(f"{threads} threads differ from one")
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--moe-compile", required=True, metavar="PATH")
+    add("--work", required=True, metavar="DIR", help="models and binaries go here")
+    add("--routing", choices=("image", "patch"), default="image")
+    add("--count", type=int, help="specifications in all; default: the coverage's")
+    add("--seed", type=int, default=1)
+    add("--start", type=int, default=0, help="first specification to run")
+    add("--stop", type=int, help="one past the last")
+    add("--step", type=int, default=1, help="run each STEPth, to share the load")
+    add("--images", type=int, default=3, help="images per specification")
+    add("--threads", type=int, default=1, help="also compare this many with one")
+    add("--precision", choices=sorted(harness.TOLERANCE), default="f32")
+    add("--cpu", help="passed to moe-compile")
+    add("--target", help="passed to moe-compile")
+    add("--runner", default="", help="command that runs the binaries")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_args()
+    coverage = IMAGE_COVERAGE if args.routing == "image" else PATCH_COVERAGE
+    count = len(coverage) if args.count is None else args.count
+    specs = all_specs(args.routing, count, args.seed)
+    checker = Checker(args)
+    passed = failed = undecided = 0
+    worst = 0.0
+    for index in range(*slice(args.start, args.stop, args.step).indices(count)):
+        data, dtype = specs[index]
+        label = f"{index:3}: {describe(data, dtype)}"
+        try:
+            error = checker.check(index, data, dtype)
+        except harness.NearTie as tie:
+            undecided += 1
+            print(f"{label}: undecided, the routes nearly tie: {tie}", flush=True)
+        except Exception as failure:  # one broken model must not hide the rest
+            failed += 1
+            print(f"{label}: FAILED: {failure}", flush=True)
+            if not isinstance(failure, harness.Failure):
+                traceback.print_exc(file=sys.stdout)
+        else:
+            passed += 1
+            worst = max(worst, error)
+            print(f"{label}: {error:.2e}", flush=True)
+    for name, number in sorted(checker.ran.items()):
+        print(f"CPU variant {name}: {number} models")
+    for name, number in sorted(checker.skipped.items()):
+        print(f"CPU variant {name}: skipped, this machine lacks it: {number} models")
+    print(f"largest error: {worst:.2e}")
+    tail = f", {undecided} skipped" if undecided else ""
+    print(f"{passed} passed, {failed} failed{tail}")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

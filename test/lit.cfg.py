@@ -1,0 +1,41 @@
+# The tests' configuration for lit. Tools come from the build and from LLVM's
+# own folder, so that tests name them plainly: moe-opt, FileCheck, not, ...
+
+import os
+import platform
+import shutil
+
+import lit.formats
+
+config.name = "MoE"
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test", ".json"]
+# Unit has its own suite; the others hold what tests read or run.
+config.excludes = ["Inputs", "Unit", "reference", "CMakeLists.txt"]
+config.test_source_root = os.path.dirname(__file__)
+config.test_exec_root = os.path.join(config.moe_build, "test")
+
+config.environment["PATH"] = os.pathsep.join(
+    [
+        os.path.join(config.moe_build, "bin"),
+        config.llvm_tools_dir,
+        config.environment["PATH"],
+    ]
+)
+# The sources stay clean, and NumPy does not fight the other tests for cores.
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    config.environment[variable] = "1"
+
+config.substitutions += [
+    ("%python", config.python),
+    ("%moe_build", config.moe_build),
+    ("%moe_src", config.moe_src),
+    ("%cxx", config.cxx),
+    ("%cc", config.cc),
+]
+
+# For tests that run what they compiled.
+config.available_features.add("host=" + platform.machine())
+if shutil.which("qemu-aarch64"):
+    config.available_features.add("qemu-aarch64")
