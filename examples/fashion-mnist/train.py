@@ -4,9 +4,12 @@
 Following Mobile V-MoEs (arXiv 2309.04354): a dense ViT first; super-classes
 from clustering its confusion matrix on held-out images; then the same ViT with
 experts in its last two blocks, whose one router learns the super-classes beside
-the usual loss. Both are trained from scratch by the same recipe and seed.
+the usual loss. Both are trained from scratch by the same recipe and seed, in two phases:
+one with shifted images and smoothed labels, then a short one without either.
 
-    python3 train.py [--epochs 15] [--checkpoints FOLDER]
+    python3 train.py [--checkpoints FOLDER]
+
+A phase whose checkpoint is there is not trained again.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import copy
 import json
 import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,14 +35,25 @@ from model import VisionTransformer, load_model, save_safetensors
 HERE = Path(__file__).resolve().parent
 SEED = 2309
 BATCH = 256
-PEAK_RATE = 2e-3
 WEIGHT_DECAY = 0.05
-SMOOTHING = 0.1
-WARMUP_STEPS = 400
 ROUTER_LOSS = 0.3
 AVERAGE = 0.998
 EXPERTS = 5
 HELD_OUT = 5000
+
+
+@dataclass(frozen=True)
+class Phase:
+    epochs: int
+    peak_rate: float
+    warmup_steps: int
+    smoothing: float
+    """Of the labels."""
+    shift: int
+    """Pixels that an image moves at most in each direction."""
+
+
+PHASES = [Phase(15, 2e-3, 400, 0.1, 2), Phase(5, 1e-3, 100, 0.0, 0)]
 
 DENSE_SPEC: dict[str, Any] = {
     "name": "fashion_dense",
@@ -57,25 +72,27 @@ MOE_SPEC: dict[str, Any] = {
 }
 
 
-def augment(images: Tensor) -> Tensor:
-    """Random horizontal flips, and crops after padding by two pixels."""
+def augment(images: Tensor, shift: int) -> Tensor:
+    """Random horizontal flips, and shifts of up to so many pixels."""
     count, _, height, width = images.shape
     flip = torch.rand(count) < 0.5
     images = torch.where(flip[:, None, None, None], images.flip(-1), images)
-    padded = F.pad(images, (2, 2, 2, 2), value=-data.MEAN / data.STD)
-    top, left = torch.randint(0, 5, (2, count))
+    if shift == 0:
+        return images
+    padded = F.pad(images, (shift,) * 4, value=-data.MEAN / data.STD)
+    top, left = torch.randint(0, 2 * shift + 1, (2, count))
     rows = top[:, None] + torch.arange(height)
     columns = left[:, None] + torch.arange(width)
     index = torch.arange(count)[:, None, None]
     return padded[index, 0, rows[:, :, None], columns[:, None, :]][:, None]
 
 
-def rate_at(step: int, steps: int) -> float:
+def rate_at(step: int, steps: int, phase: Phase) -> float:
     """Linear warm-up, then half a cosine."""
-    if step < WARMUP_STEPS:
-        return PEAK_RATE * (step + 1) / WARMUP_STEPS
-    progress = (step - WARMUP_STEPS) / max(1, steps - WARMUP_STEPS)
-    return PEAK_RATE * 0.5 * (1 + math.cos(math.pi * progress))
+    if step < phase.warmup_steps:
+        return phase.peak_rate * (step + 1) / phase.warmup_steps
+    progress = (step - phase.warmup_steps) / (steps - phase.warmup_steps)
+    return phase.peak_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 @torch.no_grad()
@@ -94,16 +111,15 @@ def accuracy(model: VisionTransformer, images: Tensor, labels: Tensor) -> float:
     return (predict(model, images)[0].argmax(1) == labels).float().mean().item()
 
 
-def train(spec: dict[str, Any], images: Tensor, labels: Tensor,
-          held: tuple[Tensor, Tensor], groups: Optional[Tensor], epochs: int,
-          checkpoint: Path) -> VisionTransformer:
+def train(model: VisionTransformer, phase: Phase, images: Tensor,
+          labels: Tensor, held: tuple[Tensor, Tensor],
+          groups: Optional[Tensor]) -> VisionTransformer:
     """Trains a model; returns the running average of its weights.
 
     `groups` [classes] is each class's super-class, which the router learns.
     """
-    torch.manual_seed(SEED)
-    model = VisionTransformer(spec)
     average = copy.deepcopy(model)
+    epochs = phase.epochs
     decayed = [p for p in model.parameters() if p.ndim >= 2]
     plain = [p for p in model.parameters() if p.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -118,13 +134,14 @@ def train(spec: dict[str, Any], images: Tensor, labels: Tensor,
         for first in range(0, steps_per_epoch * BATCH, BATCH):
             chosen = order[first:first + BATCH]
             target = labels[chosen]
-            logits, routing = model(augment(images[chosen]))
-            loss = F.cross_entropy(logits, target, label_smoothing=SMOOTHING)
+            logits, routing = model(augment(images[chosen], phase.shift))
+            loss = F.cross_entropy(logits, target,
+                                   label_smoothing=phase.smoothing)
             if routing is not None:
                 loss = loss + ROUTER_LOSS * F.cross_entropy(routing,
                                                             groups[target])
             for group in optimizer.param_groups:
-                group["lr"] = rate_at(step, steps)
+                group["lr"] = rate_at(step, steps, phase)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -136,12 +153,27 @@ def train(spec: dict[str, Any], images: Tensor, labels: Tensor,
                     mean.lerp_(value, 1 - decay)
             step += 1
             total += loss.item()
-        print(f"{spec['name']}: epoch {epoch + 1}/{epochs}, "
+        print(f"{model.spec['name']}: epoch {epoch + 1}/{epochs}, "
               f"loss {total / steps_per_epoch:.4f}, held-out "
               f"{accuracy(average, *held):.4f}, {time.time() - start:.0f} s",
               flush=True)
-        torch.save(average.state_dict(), checkpoint)
     return average.eval()
+
+
+def run_phases(spec: dict[str, Any], name: str, last: int, checkpoints: Path,
+               *arguments: Any) -> VisionTransformer:
+    """The model after phase `last`, from a checkpoint where there is one."""
+    torch.manual_seed(SEED)
+    model = VisionTransformer(spec)
+    for index, phase in enumerate(PHASES[:last], start=1):
+        checkpoint = checkpoints / f"{name}-{index}.pt"
+        if not checkpoint.exists():
+            if index > 1:
+                torch.manual_seed(SEED + index)
+            model = train(model, phase, *arguments)
+            torch.save(model.state_dict(), checkpoint)
+        model.load_state_dict(torch.load(checkpoint))
+    return model.eval()
 
 
 def super_classes(model: VisionTransformer, images: Tensor,
@@ -170,7 +202,6 @@ def export(model: VisionTransformer, file: str) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--checkpoints", type=Path, default=Path("checkpoints"))
     args = parser.parse_args()
     args.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -185,13 +216,14 @@ def main() -> None:
             torch.from_numpy(test_labels.astype(np.int64)))
 
     (HERE / "labels.txt").write_text("\n".join(data.LABELS) + "\n")
-    dense = train(DENSE_SPEC, x, y, held, None, args.epochs,
-                  args.checkpoints / "dense.pt")
+    folder = args.checkpoints
+    # The clusters come from the baseline after its first phase.
+    groups = super_classes(
+        run_phases(DENSE_SPEC, "dense", 1, folder, x, y, held, None), *held)
+    dense = run_phases(DENSE_SPEC, "dense", 2, folder, x, y, held, None)
     path = export(dense, "dense.json")
     print(f"dense: test {accuracy(load_model(path), *test):.4f}", flush=True)
-    groups = super_classes(dense, *held)
-    moe = train(MOE_SPEC, x, y, held, groups, args.epochs,
-                args.checkpoints / "mobile-vmoe.pt")
+    moe = run_phases(MOE_SPEC, "mobile-vmoe", 2, folder, x, y, held, groups)
     path = export(moe, "mobile-vmoe.json")
     shipped = load_model(path)
     routed = predict(shipped, test[0])[1].argmax(1)

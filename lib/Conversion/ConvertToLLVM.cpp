@@ -63,14 +63,14 @@ struct LowerWeights : ConvertOpToLLVMPattern<WeightsOp> {
       LLVM::GlobalOp addresses = addressTable(b, module, table);
       Value first =
           LLVM::AddressOfOp::create(b, pointer, addresses.getSymName());
-      Value slot = LLVM::GEPOp::create(b, pointer, pointer, first,
-                                       ArrayRef<LLVM::GEPArg>{
-                                           adaptor.getExpert()});
+      Value slot =
+          LLVM::GEPOp::create(b, pointer, pointer, first,
+                              ArrayRef<LLVM::GEPArg>{adaptor.getExpert()});
       base = LLVM::LoadOp::create(b, pointer, slot);
     }
     if (!param.getOffset())
-      return op.emitOpError() << "parameter " << param.getSymNameAttr()
-                              << " has no place";
+      return op.emitOpError()
+             << "parameter " << param.getSymNameAttr() << " has no place";
     Value offset = LLVM::ConstantOp::create(
         b, b.getI64Type(), b.getI64IntegerAttr(*param.getOffset()));
     Value address = LLVM::GEPOp::create(b, pointer, b.getI8Type(), base,
@@ -160,8 +160,9 @@ struct ConvertToLLVM : moe::impl::ConvertToLLVMBase<ConvertToLLVM> {
     target.addLegalOp<ModuleOp>();
     for (StringRef name : {"param", "param_table", "get", "yield"})
       target.addLegalOp(OperationName(("moe." + name).str(), context));
-    target.markUnknownOpDynamicallyLegal(
-        [](Operation *op) { return isa_and_nonnull<ParamOp>(op->getParentOp()); });
+    target.markUnknownOpDynamicallyLegal([](Operation *op) {
+      return isa_and_nonnull<ParamOp>(op->getParentOp());
+    });
     if (failed(applyPartialConversion(module, target, std::move(patterns))))
       signalPassFailure();
   }

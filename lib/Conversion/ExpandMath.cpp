@@ -24,9 +24,7 @@ public:
   Arithmetic(PatternRewriter &rewriter, Location loc, Type type, bool fma)
       : b(loc, rewriter), type(type), fma(fma) {}
 
-  Value constant(float value) {
-    return splat(b.getF32FloatAttr(value), type);
-  }
+  Value constant(float value) { return splat(b.getF32FloatAttr(value), type); }
   Value integer(int32_t value) {
     return splat(b.getI32IntegerAttr(value), integerType());
   }
@@ -58,13 +56,10 @@ public:
     Value c = constant(limit);
     return select(less(c, x), c, x);
   }
-  Value bits(Value x) {
-    return arith::BitcastOp::create(b, integerType(), x);
-  }
+  Value bits(Value x) { return arith::BitcastOp::create(b, integerType(), x); }
   Value fromBits(Value i) { return arith::BitcastOp::create(b, type, i); }
   Value abs(Value x) {
-    return fromBits(
-        arith::AndIOp::create(b, bits(x), integer(0x7fffffff)));
+    return fromBits(arith::AndIOp::create(b, bits(x), integer(0x7fffffff)));
   }
   /// |magnitude| is not negative.
   Value withSignOf(Value magnitude, Value x) {
@@ -74,7 +69,9 @@ public:
   Value exp(Value x);
   Value erf(Value x);
   Value tanh(Value x);
-  Value rsqrt(Value x) { return div(constant(1.0f), math::SqrtOp::create(b, x)); }
+  Value rsqrt(Value x) {
+    return div(constant(1.0f), math::SqrtOp::create(b, x));
+  }
 
 private:
   Type integerType() {
@@ -106,9 +103,9 @@ Value Arithmetic::exp(Value x) {
   // ln(2) in two parts: n times the first is exact.
   Value r = madd(n, constant(-0.693359375f), clamped);
   r = madd(n, constant(2.12194440e-4f), r);
-  Value p = polynomial(r, {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
-                           4.1665795894e-2f, 1.6666665459e-1f,
-                           5.0000001201e-1f});
+  Value p =
+      polynomial(r, {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                     4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f});
   Value y = add(madd(p, mul(r, r), r), constant(1.0f));
   // 2^(n-1), then 2: n = 128 is still a number.
   Value exponent = arith::ShLIOp::create(b, bits(shifted), integer(23));
@@ -123,9 +120,9 @@ Value Arithmetic::exp(Value x) {
 Value Arithmetic::erf(Value x) {
   Value t = atMost(abs(x), 10.0f);
   Value s = mul(x, x);
-  Value small = polynomial(s, {-5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f,
-                               1.12819925e-1f, -3.76125336e-1f,
-                               1.28379166e-1f});
+  Value small =
+      polynomial(s, {-5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f,
+                     1.12819925e-1f, -3.76125336e-1f, 1.28379166e-1f});
   small = madd(small, x, x);
   Value q = polynomial(t, {-1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f,
                            2.42546219e-2f, -1.06777877e-1f, -6.34846687e-1f,
@@ -140,9 +137,9 @@ Value Arithmetic::erf(Value x) {
 Value Arithmetic::tanh(Value x) {
   Value t = abs(x);
   Value s = mul(x, x);
-  Value small = polynomial(s, {-5.70498872745e-3f, 2.06390887954e-2f,
-                               -5.37397155531e-2f, 1.33314422036e-1f,
-                               -3.33332819422e-1f});
+  Value small =
+      polynomial(s, {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f,
+                     1.33314422036e-1f, -3.33332819422e-1f});
   small = madd(mul(small, s), x, x);
   Value e = exp(add(t, t));
   Value large =
@@ -160,7 +157,8 @@ struct Expand : OpRewritePattern<OpT> {
   LogicalResult matchAndRewrite(OpT op,
                                 PatternRewriter &rewriter) const override {
     Type type = op.getType();
-    if (!getElementTypeOrSelf(type).isF32() || !isa<FloatType, VectorType>(type))
+    if (!getElementTypeOrSelf(type).isF32() ||
+        !isa<FloatType, VectorType>(type))
       return failure();
     Arithmetic arithmetic(rewriter, op.getLoc(), type, fma);
     rewriter.replaceOp(op, (arithmetic.*Expansion)(op.getOperand()));

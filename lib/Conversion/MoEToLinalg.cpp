@@ -84,7 +84,8 @@ private:
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, value);
   }
-  /// [panels, 16]: `valid` for the first `channels` lanes, `other` for the rest.
+  /// [panels, 16]: `valid` for the first `channels` lanes, `other` for the
+  /// rest.
   Value laneMask(int64_t channels, float valid, float other);
   Value collapse(Value tensor, ArrayRef<ReassociationIndices> groups) {
     return tensor::CollapseShapeOp::create(b, tensor, groups);
@@ -106,8 +107,7 @@ private:
 
   // Pieces of layers.
   Value multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
-                    ArrayRef<AffineMap> maps,
-                    ArrayRef<IteratorType> iterators);
+                    ArrayRef<AffineMap> maps, ArrayRef<IteratorType> iterators);
   /// input [M, panels, 16] times a packed weight: [M, panels', 16].
   Value matmul(Value input, Value weight);
   /// Element-wise over `input`, with a value per channel.
@@ -161,23 +161,21 @@ Value Lowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
   int64_t panels = outputs / outGroup * numPanels(outGroup);
   int64_t depth =
       inGroup ? inputs / inGroup * numPanels(inGroup) * kPanel : inputs;
-  return weights(weight, ".packed",
-                 [&](OpBuilder &builder, Location loc, Value base) {
-                   return PackPanelsOp::create(builder, loc,
-                                               f32({panels, depth, kPanel}),
-                                               base, outGroup, inGroup);
-                 });
+  return weights(
+      weight, ".packed", [&](OpBuilder &builder, Location loc, Value base) {
+        return PackPanelsOp::create(builder, loc, f32({panels, depth, kPanel}),
+                                    base, outGroup, inGroup);
+      });
 }
 
 Value Lowering::padded(Value value, int64_t group) {
   SmallVector<int64_t> shape(shapeOf(value));
   shape.back() = shape.back() / group * numPanels(group);
   shape.push_back(kPanel);
-  return weights(value, ".lanes",
-                 [&](OpBuilder &builder, Location loc, Value base) {
-                   return PadChannelsOp::create(builder, loc, f32(shape), base,
-                                                group);
-                 });
+  return weights(
+      value, ".lanes", [&](OpBuilder &builder, Location loc, Value base) {
+        return PadChannelsOp::create(builder, loc, f32(shape), base, group);
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -248,8 +246,7 @@ Value Lowering::multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
                             ArrayRef<IteratorType> iterators) {
   return generic(inputs, filled(shape, 0.0f), maps, iterators,
                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                   Value product =
-                       arith::MulFOp::create(ib, args[0], args[1]);
+                   Value product = arith::MulFOp::create(ib, args[0], args[1]);
                    return arith::AddFOp::create(ib, args[2], product);
                  });
 }
@@ -294,8 +291,7 @@ Value Lowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
   return generic(inputs, filled(shape, init), all, iterators, body);
 }
 
-std::pair<Value, Value> Lowering::softmaxParts(Value logits,
-                                               int64_t channels) {
+std::pair<Value, Value> Lowering::softmaxParts(Value logits, int64_t channels) {
   // The leading dimensions stay: rows, or heads and rows.
   SmallVector<int64_t> outerShape(shapeOf(logits).drop_back(2));
   unsigned dims = outerShape.size() + 2;
@@ -316,8 +312,7 @@ std::pair<Value, Value> Lowering::softmaxParts(Value logits,
                   });
   Value exps = generic({max}, logits, {outer, full}, parallel,
                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                         Value x =
-                             arith::SubFOp::create(ib, args[1], args[0]);
+                         Value x = arith::SubFOp::create(ib, args[1], args[0]);
                          return math::ExpOp::create(ib, x);
                        });
   Value sum =
@@ -345,13 +340,13 @@ static Value activate(ImplicitLocOpBuilder &ib, Value x,
   auto sigmoidTimes = [&](Value argument) -> Value {
     // x / (1 + exp(-argument))
     Value e = math::ExpOp::create(ib, arith::NegFOp::create(ib, argument));
-    return arith::DivFOp::create(
-        ib, x, arith::AddFOp::create(ib, constant(1.0), e));
+    return arith::DivFOp::create(ib, x,
+                                 arith::AddFOp::create(ib, constant(1.0), e));
   };
   auto halfXTimesOnePlus = [&](Value y) -> Value {
     Value half = arith::MulFOp::create(ib, x, constant(0.5));
-    return arith::MulFOp::create(
-        ib, half, arith::AddFOp::create(ib, constant(1.0), y));
+    return arith::MulFOp::create(ib, half,
+                                 arith::AddFOp::create(ib, constant(1.0), y));
   };
   switch (activation) {
   case moe::Activation::Gelu:
@@ -405,17 +400,17 @@ void Lowering::lower(PatchEmbedOp op) {
   bool table = shapeOf(offset).size() == 3;
   if (table) {
     Value patches = rowSlice(offset, prefix, rows * columns);
-    offset = expand(patches, {rows, columns, panels, kPanel},
-                    {{0, 1}, {2}, {3}});
+    offset =
+        expand(patches, {rows, columns, panels, kPanel}, {{0, 1}, {2}, {3}});
   }
   AffineMap full = b.getMultiDimIdentityMap(4);
-  Value tokens = generic(
-      {product, offset}, empty(shapeOf(product)),
-      {full, table ? full : full.getMinorSubMap(2), full},
-      SmallVector<IteratorType>(4, IteratorType::parallel),
-      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        return arith::AddFOp::create(ib, args[0], args[1]);
-      });
+  Value tokens =
+      generic({product, offset}, empty(shapeOf(product)),
+              {full, table ? full : full.getMinorSubMap(2), full},
+              SmallVector<IteratorType>(4, IteratorType::parallel),
+              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                return arith::AddFOp::create(ib, args[0], args[1]);
+              });
   tokens = collapse(tokens, {{0, 1}, {2}, {3}});
   if (prefix > 0) {
     Value whole = padded(op.getOffset(), width);
@@ -432,8 +427,8 @@ void Lowering::lower(ClassTokenOp op) {
 
 void Lowering::lower(PositionOp op) {
   Value tokens = lowered.lookup(op.getTokens());
-  Value position = collapse(
-      padded(op.getEmbedding(), widthOf(op.getTokens())), {{0, 1}, {2}, {3}});
+  Value position = collapse(padded(op.getEmbedding(), widthOf(op.getTokens())),
+                            {{0, 1}, {2}, {3}});
   AffineMap full = b.getMultiDimIdentityMap(3);
   lowered[op] =
       generic({tokens, position}, empty(shapeOf(tokens)), {full, full, full},
@@ -450,26 +445,25 @@ void Lowering::lower(SliceTokensOp op) {
 
 void Lowering::lower(PoolOp op) {
   int64_t count = op.getCount();
-  Value rows =
-      rowSlice(lowered.lookup(op.getTokens()), op.getFirst(), count);
+  Value rows = rowSlice(lowered.lookup(op.getTokens()), op.getFirst(), count);
   int64_t panels = shapeOf(rows)[1];
   AffineExpr p = dim(0), c = dim(1), m = dim(2);
-  Value sum = generic({rows}, filled({panels, kPanel}, 0.0f),
-                      {map(3, {m, p, c}), map(3, {p, c})},
-                      {IteratorType::parallel, IteratorType::parallel,
-                       IteratorType::reduction},
-                      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                        return arith::AddFOp::create(ib, args[1], args[0]);
-                      });
-  AffineMap full = b.getMultiDimIdentityMap(2);
-  Value mean = generic(
-      {sum}, empty({panels, kPanel}), {full, full},
-      SmallVector<IteratorType>(2, IteratorType::parallel),
-      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        Value factor = arith::ConstantOp::create(
-            ib, ib.getF32FloatAttr(float(1.0 / double(count))));
-        return arith::MulFOp::create(ib, args[0], factor);
+  Value sum = generic(
+      {rows}, filled({panels, kPanel}, 0.0f),
+      {map(3, {m, p, c}), map(3, {p, c})},
+      {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
+      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        return arith::AddFOp::create(ib, args[1], args[0]);
       });
+  AffineMap full = b.getMultiDimIdentityMap(2);
+  Value mean =
+      generic({sum}, empty({panels, kPanel}), {full, full},
+              SmallVector<IteratorType>(2, IteratorType::parallel),
+              [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                Value factor = arith::ConstantOp::create(
+                    ib, ib.getF32FloatAttr(float(1.0 / double(count))));
+                return arith::MulFOp::create(ib, args[0], factor);
+              });
   lowered[op] = expand(mean, {1, panels, kPanel}, {{0, 1}, {2}});
 }
 
@@ -485,18 +479,18 @@ void Lowering::lower(LayerNormOp op) {
   AffineMap one = b.getMultiDimIdentityMap(1);
   float inverseWidth = float(1.0 / double(width));
 
-  Value sum = reduceLanes(
-      {x}, {full}, {rows}, 0.0f,
-      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        return arith::AddFOp::create(ib, args[1], args[0]);
-      });
-  Value mean = generic({sum}, empty({rows}), {one, one},
-                       {IteratorType::parallel},
-                       [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                         Value factor = arith::ConstantOp::create(
-                             ib, ib.getF32FloatAttr(inverseWidth));
-                         return arith::MulFOp::create(ib, args[0], factor);
-                       });
+  Value sum =
+      reduceLanes({x}, {full}, {rows}, 0.0f,
+                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                    return arith::AddFOp::create(ib, args[1], args[0]);
+                  });
+  Value mean =
+      generic({sum}, empty({rows}), {one, one}, {IteratorType::parallel},
+              [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                Value factor = arith::ConstantOp::create(
+                    ib, ib.getF32FloatAttr(inverseWidth));
+                return arith::MulFOp::create(ib, args[0], factor);
+              });
   // Two passes: the sum of squares minus the squared mean cancels in f32.
   SmallVector<Value> inputs{x, mean};
   SmallVector<AffineMap> maps{full, row};
@@ -504,21 +498,21 @@ void Lowering::lower(LayerNormOp op) {
     inputs.push_back(laneMask(width, 1.0f, 0.0f));
     maps.push_back(lanes);
   }
-  Value squares = reduceLanes(
-      inputs, maps, {rows}, 0.0f,
-      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        Value d = arith::SubFOp::create(ib, args[0], args[1]);
-        if (args.size() == 4)
-          d = arith::MulFOp::create(ib, d, args[2]);
-        return arith::AddFOp::create(ib, args.back(),
-                                     arith::MulFOp::create(ib, d, d));
-      });
+  Value squares =
+      reduceLanes(inputs, maps, {rows}, 0.0f,
+                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                    Value d = arith::SubFOp::create(ib, args[0], args[1]);
+                    if (args.size() == 4)
+                      d = arith::MulFOp::create(ib, d, args[2]);
+                    return arith::AddFOp::create(
+                        ib, args.back(), arith::MulFOp::create(ib, d, d));
+                  });
   float eps = float(op.getEps().convertToDouble());
   Value factor = generic(
       {squares}, empty({rows}), {one, one}, {IteratorType::parallel},
       [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        Value scale = arith::ConstantOp::create(
-            ib, ib.getF32FloatAttr(inverseWidth));
+        Value scale =
+            arith::ConstantOp::create(ib, ib.getF32FloatAttr(inverseWidth));
         Value variance = arith::MulFOp::create(ib, args[0], scale);
         Value epsilon = arith::ConstantOp::create(ib, ib.getF32FloatAttr(eps));
         return math::RsqrtOp::create(
@@ -533,17 +527,16 @@ void Lowering::lower(LayerNormOp op) {
     maps.append(2, lanes);
   }
   maps.push_back(full);
-  lowered[op] =
-      generic(inputs, empty(shapeOf(x)), maps,
-              SmallVector<IteratorType>(3, IteratorType::parallel),
-              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                Value d = arith::SubFOp::create(ib, args[0], args[1]);
-                Value y = arith::MulFOp::create(ib, d, args[2]);
-                if (args.size() == 4)
-                  return y;
-                y = arith::MulFOp::create(ib, y, args[3]);
-                return arith::AddFOp::create(ib, y, args[4]);
-              });
+  lowered[op] = generic(inputs, empty(shapeOf(x)), maps,
+                        SmallVector<IteratorType>(3, IteratorType::parallel),
+                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                          Value d = arith::SubFOp::create(ib, args[0], args[1]);
+                          Value y = arith::MulFOp::create(ib, d, args[2]);
+                          if (args.size() == 4)
+                            return y;
+                          y = arith::MulFOp::create(ib, y, args[3]);
+                          return arith::AddFOp::create(ib, y, args[4]);
+                        });
 }
 
 void Lowering::lower(AttentionOp op) {
@@ -603,8 +596,7 @@ void Lowering::lower(AttentionOp op) {
         b, present, keys, getAsIndexOpFoldResult(b.getContext(), {0, 0, 0}),
         getAsIndexOpFoldResult(b.getContext(), {heads, depth, tokens}),
         getAsIndexOpFoldResult(b.getContext(), {1, 1, 1}));
-  keys = expand(present, {heads, depth, keyPanels, kPanel},
-                {{0}, {1}, {2, 3}});
+  keys = expand(present, {heads, depth, keyPanels, kPanel}, {{0}, {1}, {2, 3}});
 
   SmallVector<IteratorType> iterators(4, IteratorType::parallel);
   iterators.push_back(IteratorType::reduction);
@@ -648,13 +640,13 @@ void Lowering::lower(MlpOp op) {
   Value x = lowered.lookup(op.getTokens());
   int64_t width = widthOf(op.getTokens());
   int64_t hiddenWidth = rowsOf(op.getFc1Weight());
-  Value hidden = withBias(
-      matmul(x, packed(op.getFc1Weight(), hiddenWidth, width)),
-      padded(op.getFc1Bias(), hiddenWidth),
-      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        Value sum = arith::AddFOp::create(ib, args[0], args[1]);
-        return activate(ib, sum, op.getActivation());
-      });
+  Value hidden =
+      withBias(matmul(x, packed(op.getFc1Weight(), hiddenWidth, width)),
+               padded(op.getFc1Bias(), hiddenWidth),
+               [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                 Value sum = arith::AddFOp::create(ib, args[0], args[1]);
+                 return activate(ib, sum, op.getActivation());
+               });
   lowered[op] =
       addBias(matmul(hidden, packed(op.getFc2Weight(), width, hiddenWidth)),
               padded(op.getFc2Bias(), width));
@@ -702,24 +694,24 @@ void Lowering::lower(RouterOp op) {
             [&](OpBuilder &builder, Location loc, Value e, ValueRange best) {
               ImplicitLocOpBuilder ib(loc, builder);
               Value logit = tensor::ExtractOp::create(ib, logits, e);
-              Value below = arith::CmpFOp::create(
-                  ib, arith::CmpFPredicate::OLT, logit, last);
-              Value equal = arith::CmpFOp::create(
-                  ib, arith::CmpFPredicate::OEQ, logit, last);
-              Value later = arith::CmpIOp::create(
-                  ib, arith::CmpIPredicate::sgt, e, lastIndex);
+              Value below = arith::CmpFOp::create(ib, arith::CmpFPredicate::OLT,
+                                                  logit, last);
+              Value equal = arith::CmpFOp::create(ib, arith::CmpFPredicate::OEQ,
+                                                  logit, last);
+              Value later = arith::CmpIOp::create(ib, arith::CmpIPredicate::sgt,
+                                                  e, lastIndex);
               Value free = arith::OrIOp::create(
                   ib, below, arith::AndIOp::create(ib, equal, later));
-              Value first = arith::CmpIOp::create(
-                  ib, arith::CmpIPredicate::slt, best[1], zero);
-              Value above = arith::CmpFOp::create(
-                  ib, arith::CmpFPredicate::OGT, logit, best[0]);
+              Value first = arith::CmpIOp::create(ib, arith::CmpIPredicate::slt,
+                                                  best[1], zero);
+              Value above = arith::CmpFOp::create(ib, arith::CmpFPredicate::OGT,
+                                                  logit, best[0]);
               Value take = arith::AndIOp::create(
                   ib, free, arith::OrIOp::create(ib, first, above));
               scf::YieldOp::create(
-                  ib, ValueRange{
-                          arith::SelectOp::create(ib, take, logit, best[0]),
-                          arith::SelectOp::create(ib, take, e, best[1])});
+                  ib,
+                  ValueRange{arith::SelectOp::create(ib, take, logit, best[0]),
+                             arith::SelectOp::create(ib, take, e, best[1])});
             });
         // With logits that are NaN there is no best: any index within bounds.
         Value found = arith::MaxSIOp::create(ib, search.getResult(1), zero);
@@ -728,9 +720,8 @@ void Lowering::lower(RouterOp op) {
         Value newExperts = tensor::InsertOp::create(ib, found, state[0], j);
         Value newGates = tensor::InsertOp::create(ib, gate, state[1], j);
         Value sum = arith::AddFOp::create(ib, state[4], gate);
-        scf::YieldOp::create(ib,
-                             ValueRange{newExperts, newGates,
-                                        search.getResult(0), found, sum});
+        scf::YieldOp::create(ib, ValueRange{newExperts, newGates,
+                                            search.getResult(0), found, sum});
       });
   Value gates = loop.getResult(1);
   if (op.getNormalize()) {
@@ -758,8 +749,7 @@ FailureOr<Value> Lowering::expert(Region &body, ValueRange arguments,
                  {full, map(3, {}), full},
                  SmallVector<IteratorType>(3, IteratorType::parallel),
                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                   Value weighted =
-                       arith::MulFOp::create(ib, args[0], args[1]);
+                   Value weighted = arith::MulFOp::create(ib, args[0], args[1]);
                    return arith::AddFOp::create(ib, args[2], weighted);
                  });
 }
@@ -789,8 +779,8 @@ FailureOr<Value> Lowering::experts(ExpertsOp op, Value sum) {
   SmallVector<int64_t> cases;
   for (int64_t e = 0; e + 1 < op.getNumExperts(); ++e)
     cases.push_back(e);
-  auto choice = scf::IndexSwitchOp::create(b, sum.getType(), which, cases,
-                                           cases.size());
+  auto choice =
+      scf::IndexSwitchOp::create(b, sum.getType(), which, cases, cases.size());
   for (auto [index, body] : llvm::enumerate(op.getBodies())) {
     Region &region = index < cases.size() ? choice.getCaseRegions()[index]
                                           : choice.getDefaultRegion();
@@ -826,12 +816,11 @@ LogicalResult Lowering::lower(arith::AddFOp op) {
   // In place: nobody reads the stream as it was before, as a rule, and
   // bufferisation copies where somebody does.
   AffineMap full = b.getMultiDimIdentityMap(3);
-  lowered[op] =
-      generic({lowered.lookup(op.getRhs())}, residual, {full, full},
-              SmallVector<IteratorType>(3, IteratorType::parallel),
-              [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                return arith::AddFOp::create(ib, args[1], args[0]);
-              });
+  lowered[op] = generic({lowered.lookup(op.getRhs())}, residual, {full, full},
+                        SmallVector<IteratorType>(3, IteratorType::parallel),
+                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                          return arith::AddFOp::create(ib, args[1], args[0]);
+                        });
   return success();
 }
 
@@ -853,7 +842,8 @@ void Lowering::storeRoutes(func::ReturnOp op) {
       Value position = index(j);
       Value which = tensor::ExtractOp::create(b, experts, position);
       Value gate = tensor::ExtractOp::create(b, gates, position);
-      Value fields[] = {integer(layer), arith::IndexCastOp::create(b, i32, which),
+      Value fields[] = {integer(layer),
+                        arith::IndexCastOp::create(b, i32, which),
                         arith::BitcastOp::create(b, i32, gate),
                         // Image routing: an expert takes the whole image.
                         integer(1)};
@@ -868,8 +858,8 @@ LogicalResult Lowering::lower(func::ReturnOp op) {
   Value logits = lowered.lookup(op.getOperand(0));
   int64_t classes = widthOf(op.getOperand(0));
   logits = slice(collapse(logits, {{0, 1, 2}}), {0}, {classes});
-  auto store = bufferization::MaterializeInDestinationOp::create(
-      b, logits, logitsMemory);
+  auto store = bufferization::MaterializeInDestinationOp::create(b, logits,
+                                                                 logitsMemory);
   store.setWritable(true);
   if (routesMemory)
     storeRoutes(op);

@@ -36,7 +36,8 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
       bool mixed = loop.walk([](Operation *op) {
                          return staysOutside(op) ? WalkResult::interrupt()
                                                  : WalkResult::advance();
-                       }).wasInterrupted();
+                       })
+                       .wasInterrupted();
       if (mixed || loop->getNumResults() != 0)
         return WalkResult::advance();
       nests.push_back(loop);
@@ -65,8 +66,7 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     OpBuilder b(module.getContext());
     Location loc = nest.getLoc();
     auto function = func::FuncOp::create(
-        loc, "kernel",
-        b.getFunctionType(ValueRange(arguments).getTypes(), {}));
+        loc, "kernel", b.getFunctionType(ValueRange(arguments).getTypes(), {}));
     Block *entry = function.addEntryBlock();
     b.setInsertionPointToStart(entry);
     IRMapping map;

@@ -28,9 +28,8 @@ struct Buffer {
 constexpr int64_t kAlignment = 64;
 
 int64_t sizeInBytes(MemRefType type) {
-  int64_t width = type.getElementType().isIndex()
-                      ? 64
-                      : type.getElementTypeBitWidth();
+  int64_t width =
+      type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
   return llvm::alignTo(type.getNumElements() * llvm::divideCeil(width, 8),
                        kAlignment);
 }
@@ -38,8 +37,8 @@ int64_t sizeInBytes(MemRefType type) {
 /// Offsets for the buffers, the largest first, each at the lowest place that no
 /// buffer alive at the same time takes. Returns the end of the last one.
 int64_t assignOffsets(MutableArrayRef<Buffer> buffers, int64_t start) {
-  SmallVector<Buffer *> order = llvm::map_to_vector(
-      buffers, [](Buffer &buffer) { return &buffer; });
+  SmallVector<Buffer *> order =
+      llvm::map_to_vector(buffers, [](Buffer &buffer) { return &buffer; });
   // Of equal ones, the first in the program.
   llvm::sort(order, [](Buffer *a, Buffer *b) {
     return std::pair(-a->bytes, a) < std::pair(-b->bytes, b);
@@ -48,13 +47,12 @@ int64_t assignOffsets(MutableArrayRef<Buffer> buffers, int64_t start) {
   SmallVector<Buffer *> placed;
   for (Buffer *buffer : order) {
     // Those in the way, from the lowest on: take the first gap.
-    SmallVector<Buffer *> inTheWay = llvm::filter_to_vector(
-        placed, [&](Buffer *other) {
+    SmallVector<Buffer *> inTheWay =
+        llvm::filter_to_vector(placed, [&](Buffer *other) {
           return other->first <= buffer->last && buffer->first <= other->last;
         });
-    llvm::sort(inTheWay, [](Buffer *a, Buffer *b) {
-      return a->offset < b->offset;
-    });
+    llvm::sort(inTheWay,
+               [](Buffer *a, Buffer *b) { return a->offset < b->offset; });
     int64_t offset = start;
     for (Buffer *other : inTheWay) {
       if (offset + buffer->bytes <= other->offset)
@@ -111,8 +109,8 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
 
     ImplicitLocOpBuilder b(function.getLoc(), function);
     // The routes are an argument so far, behind image and logits.
-    Value routes = function.getNumArguments() > 2 ? function.getArgument(2)
-                                                  : Value();
+    Value routes =
+        function.getNumArguments() > 2 ? function.getArgument(2) : Value();
     int64_t start =
         routes ? sizeInBytes(cast<MemRefType>(routes.getType())) : 0;
     int64_t bytes = std::max(assignOffsets(buffers, start), kAlignment);

@@ -41,8 +41,8 @@ public:
   LogicalResult emit();
 
 private:
-  using TileBody =
-      function_ref<SmallVector<Value>(ImplicitLocOpBuilder &, Value, ValueRange)>;
+  using TileBody = function_ref<SmallVector<Value>(ImplicitLocOpBuilder &,
+                                                   Value, ValueRange)>;
 
   bool isContraction();
   void emitContraction();
@@ -59,13 +59,13 @@ private:
   Value evaluate(AffineExpr expr, const Loops &loops);
   SmallVector<Value> evaluate(AffineMap map, const Loops &loops);
   /// A loop over [first, last) in steps that carries `state`.
-  SmallVector<Value> loop(int64_t first, int64_t last, int64_t step,
-                          ValueRange state,
-                          function_ref<SmallVector<Value>(Value, ValueRange)> body);
-  /// Nested loops over `dims` of the generic; `loops` gets their values.
   SmallVector<Value>
-  nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
-       function_ref<SmallVector<Value>(ValueRange)> body);
+  loop(int64_t first, int64_t last, int64_t step, ValueRange state,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  /// Nested loops over `dims` of the generic; `loops` gets their values.
+  SmallVector<Value> nest(ArrayRef<unsigned> dims, Loops &loops,
+                          ValueRange state,
+                          function_ref<SmallVector<Value>(ValueRange)> body);
   /// What `value` is for these loops: a vector if the map ends in the lane's
   /// dimension, else a scalar.
   Value load(Value value, AffineMap map, const Loops &loops,
@@ -114,9 +114,8 @@ Value Emitter::evaluate(AffineExpr expr, const Loops &loops) {
 }
 
 SmallVector<Value> Emitter::evaluate(AffineMap map, const Loops &loops) {
-  return llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) {
-    return evaluate(expr, loops);
-  });
+  return llvm::map_to_vector(
+      map.getResults(), [&](AffineExpr expr) { return evaluate(expr, loops); });
 }
 
 SmallVector<Value>
@@ -224,10 +223,11 @@ Value Emitter::multiplyAdd(Value x, Value y, Value sum) {
 // Matrix products
 //===----------------------------------------------------------------------===//
 
-/// Whether the body is out + a * b.
+/// Whether the op sums products: out + a * b.
 bool isMultiplyAdd(GenericOp op) {
   Block &body = *op.getBody();
-  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1)
+  if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
+      op.getNumReductionLoops() == 0)
     return false;
   auto yield = cast<linalg::YieldOp>(body.getTerminator());
   auto add = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
@@ -305,8 +305,8 @@ GenericOp elementwiseReader(GenericOp op) {
 }
 
 void Emitter::emitContractionTile(Value rowStart, int64_t rows,
-                                  Value panelStart, int64_t panels,
-                                  Loops loops, Value &out) {
+                                  Value panelStart, int64_t panels, Loops loops,
+                                  Value &out) {
   auto at = [&](int64_t r, int64_t p) {
     if (row)
       loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
@@ -314,28 +314,27 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     loops[lane] = index(0);
   };
   // Accumulators in registers through all loops over k.
-  Value zero = arith::ConstantOp::create(
-      b, b.getZeroAttr(vectorType(b.getF32Type())));
+  Value zero =
+      arith::ConstantOp::create(b, b.getZeroAttr(vectorType(b.getF32Type())));
   SmallVector<Value> accumulators(rows * panels, zero);
-  accumulators =
-      nest(reduction, loops, accumulators, [&](ValueRange state) {
-        SmallVector<Value> next(state);
-        SmallVector<Value> weights;
-        for (int64_t p = 0; p < panels; ++p) {
-          at(0, p);
-          weights.push_back(loadVector(bTensor, evaluate(bMap, loops)));
-        }
-        for (int64_t r = 0; r < rows; ++r) {
-          at(r, 0);
-          Value scalar = tensor::ExtractOp::create(b, aTensor,
-                                                   evaluate(aMap, loops));
-          Value input = broadcast(scalar);
-          for (int64_t p = 0; p < panels; ++p)
-            next[r * panels + p] =
-                multiplyAdd(input, weights[p], next[r * panels + p]);
-        }
-        return next;
-      });
+  accumulators = nest(reduction, loops, accumulators, [&](ValueRange state) {
+    SmallVector<Value> next(state);
+    SmallVector<Value> weights;
+    for (int64_t p = 0; p < panels; ++p) {
+      at(0, p);
+      weights.push_back(loadVector(bTensor, evaluate(bMap, loops)));
+    }
+    for (int64_t r = 0; r < rows; ++r) {
+      at(r, 0);
+      Value scalar =
+          tensor::ExtractOp::create(b, aTensor, evaluate(aMap, loops));
+      Value input = broadcast(scalar);
+      for (int64_t p = 0; p < panels; ++p)
+        next[r * panels + p] =
+            multiplyAdd(input, weights[p], next[r * panels + p]);
+    }
+    return next;
+  });
 
   // What follows happens while the tile is in registers.
   for (int64_t r = 0; r < rows; ++r) {
@@ -404,13 +403,13 @@ void Emitter::emitContraction() {
   // streamed once.
   auto overRows = [&](Value p, int64_t panelCount, Value result) {
     int64_t whole = rows / tile.rows * tile.rows;
-    result = loop(0, whole, tile.rows, result,
-                  [&](Value r, ValueRange state) -> SmallVector<Value> {
-                    Value current = state[0];
-                    emitContractionTile(r, tile.rows, p, panelCount, loops,
-                                        current);
-                    return {current};
-                  })[0];
+    result =
+        loop(0, whole, tile.rows, result,
+             [&](Value r, ValueRange state) -> SmallVector<Value> {
+               Value current = state[0];
+               emitContractionTile(r, tile.rows, p, panelCount, loops, current);
+               return {current};
+             })[0];
     if (whole < rows)
       emitContractionTile(index(whole), rows - whole, p, panelCount, loops,
                           result);
@@ -451,9 +450,8 @@ std::optional<unsigned> Emitter::findLane() {
         continue;
       fits = true;
       ok &= map.getResults().back() == expr &&
-            llvm::none_of(map.getResults().drop_back(), [&](AffineExpr e) {
-              return e.isFunctionOfDim(d);
-            });
+            llvm::none_of(map.getResults().drop_back(),
+                          [&](AffineExpr e) { return e.isFunctionOfDim(d); });
     }
     AffineMap outMap = op.getIndexingMapsArray().back();
     if (iterators[d] == IteratorType::parallel)
@@ -543,18 +541,18 @@ void Emitter::emitScalar() {
         order.push_back(d);
   AffineMap outMap = op.getIndexingMapsArray().back();
   Loops loops(ranges.size());
-  Value result = nest(
-      order, loops, op.getDpsInits()[0],
-      [&](ValueRange state) -> SmallVector<Value> {
-        SmallVector<Value> arguments;
-        for (OpOperand *operand : op.getDpsInputOperands())
-          arguments.push_back(load(operand->get(),
-                                   op.getMatchingIndexingMap(operand), loops,
-                                   std::nullopt));
-        arguments.push_back(load(state[0], outMap, loops, std::nullopt));
-        Value value = inlineBody(op, arguments, /*vector=*/false);
-        return {store(value, state[0], outMap, loops)};
-      })[0];
+  Value result =
+      nest(order, loops, op.getDpsInits()[0],
+           [&](ValueRange state) -> SmallVector<Value> {
+             SmallVector<Value> arguments;
+             for (OpOperand *operand : op.getDpsInputOperands())
+               arguments.push_back(load(operand->get(),
+                                        op.getMatchingIndexingMap(operand),
+                                        loops, std::nullopt));
+             arguments.push_back(load(state[0], outMap, loops, std::nullopt));
+             Value value = inlineBody(op, arguments, /*vector=*/false);
+             return {store(value, state[0], outMap, loops)};
+           })[0];
   op.getResult(0).replaceAllUsesWith(result);
   op.erase();
 }
@@ -593,21 +591,20 @@ struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
       getOperation().emitError() << "unknown CPU '" << cpu << "'";
       return signalPassFailure();
     }
-    // A chain is emitted where it ends, from its first product on: take the
-    // generics in order and skip those that went into an epilogue.
-    for (bool changed = true; changed;) {
-      changed = false;
-      GenericOp next;
-      getOperation().walk([&](GenericOp op) {
-        next = op;
-        return WalkResult::interrupt();
-      });
-      if (next) {
-        if (failed(Emitter(next, *level).emit()))
-          return signalPassFailure();
-        changed = true;
-      }
-    }
+    // Products first: each takes the element-wise generics that follow it
+    // along.
+    SmallVector<GenericOp> products, others;
+    getOperation().walk([&](GenericOp op) {
+      if (isMultiplyAdd(op))
+        products.push_back(op);
+    });
+    for (GenericOp op : products)
+      if (failed(Emitter(op, *level).emit()))
+        return signalPassFailure();
+    getOperation().walk([&](GenericOp op) { others.push_back(op); });
+    for (GenericOp op : others)
+      if (failed(Emitter(op, *level).emit()))
+        return signalPassFailure();
     SmallVector<linalg::FillOp> fills;
     getOperation().walk([&](linalg::FillOp fill) { fills.push_back(fill); });
     for (linalg::FillOp fill : fills) {

@@ -96,8 +96,8 @@ OpFoldResult SliceTokensOp::fold(FoldAdaptor) {
 }
 
 LogicalResult PoolOp::verify() {
-  if (failed(verifyShape(*this, "result", getResult(),
-                         {1, columns(getTokens())})))
+  if (failed(
+          verifyShape(*this, "result", getResult(), {1, columns(getTokens())})))
     return failure();
   return verifyRows(*this, getTokens(), getFirst(), getCount());
 }
@@ -165,8 +165,8 @@ LogicalResult AttentionOp::verify() {
                          {3 * width, width})) ||
       (getQkvBias() &&
        failed(verifyShape(*this, "qkv bias", getQkvBias(), {3 * width}))) ||
-      failed(verifyShape(*this, "proj weight", getProjWeight(),
-                         {width, width})) ||
+      failed(
+          verifyShape(*this, "proj weight", getProjWeight(), {width, width})) ||
       failed(verifyShape(*this, "proj bias", getProjBias(), {width})))
     return failure();
   int64_t heads = getHeads();
@@ -188,11 +188,10 @@ int64_t AttentionOp::getMultiplyAdds() {
 LogicalResult MlpOp::verify() {
   int64_t width = columns(getTokens());
   int64_t hidden = rows(getFc1Weight());
-  if (failed(verifyShape(*this, "fc1 weight", getFc1Weight(),
-                         {hidden, width})) ||
+  if (failed(
+          verifyShape(*this, "fc1 weight", getFc1Weight(), {hidden, width})) ||
       failed(verifyShape(*this, "fc1 bias", getFc1Bias(), {hidden})) ||
-      failed(
-          verifyShape(*this, "fc2 weight", getFc2Weight(), {width, hidden})))
+      failed(verifyShape(*this, "fc2 weight", getFc2Weight(), {width, hidden})))
     return failure();
   return verifyShape(*this, "fc2 bias", getFc2Bias(), {width});
 }

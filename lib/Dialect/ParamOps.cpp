@@ -18,9 +18,9 @@ void ParamOp::build(OpBuilder &builder, OperationState &state, StringRef name,
 }
 
 LogicalResult ParamOp::verify() {
-  if (getOffset() && *getOffset() < 0)
+  if (IntegerAttr offset = getOffsetAttr(); offset && offset.getInt() < 0)
     return emitOpError() << "offset must not be negative, found "
-                         << *getOffset();
+                         << offset.getInt();
   return success();
 }
 
@@ -72,11 +72,11 @@ static LogicalResult verifyReference(Operation *op, FlatSymbolRefAttr name,
            table && indexed)
     found = table.getType();
   else
-    return op->emitOpError() << name << " is no "
-                             << (indexed ? "moe.param_table" : "moe.param");
+    return op->emitOpError()
+           << name << " is no " << (indexed ? "moe.param_table" : "moe.param");
   if (found != type)
-    return op->emitOpError() << name << " has type " << found
-                             << ", the result's is " << type;
+    return op->emitOpError()
+           << name << " has type " << found << ", the result's is " << type;
   return success();
 }
 

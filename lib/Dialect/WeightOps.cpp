@@ -30,8 +30,7 @@ void ScaleColumnsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
 
 LogicalResult AbsorbShiftOp::verify() {
   int64_t outputs = rows(getMatrix());
-  if (failed(
-          verifyShape(*this, "shift", getShift(), {columns(getMatrix())})) ||
+  if (failed(verifyShape(*this, "shift", getShift(), {columns(getMatrix())})) ||
       (getBias() && failed(verifyShape(*this, "bias", getBias(), {outputs}))))
     return failure();
   return verifyShape(*this, "result", getResult(), {outputs});

@@ -7,11 +7,10 @@
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Support/Timing.h"
+#include "llvm/Pass.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
-#include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/Path.h"
-#include "llvm/Support/Process.h"
 #include "llvm/TargetParser/Host.h"
 
 using namespace mlir;
@@ -27,16 +26,15 @@ static int usage(const Twine &message) {
 
 static void printEmitKinds() {
   for (const EmitInfo &info : emitKinds()) {
-    llvm::outs() << "  ";
-    llvm::outs().indent(0) << info.name;
+    llvm::outs() << "  " << info.name;
     llvm::outs().indent(16 - info.name.size()) << info.description << '\n';
   }
 }
 
 int mlir::moe::compileMain(int argc, char **argv) {
   static cl::OptionCategory category("moe-compile options");
-  static cl::list<std::string> specs(
-      cl::Positional, cl::desc("SPEC"), cl::cat(category));
+  static cl::list<std::string> specs(cl::Positional, cl::desc("SPEC"),
+                                     cl::cat(category));
   static cl::opt<std::string> output("o", cl::desc("output file"),
                                      cl::value_desc("OUT"), cl::cat(category));
   static cl::opt<std::string> weights(
@@ -59,11 +57,16 @@ int mlir::moe::compileMain(int argc, char **argv) {
   static cl::list<std::string> calibrate(
       "calibrate", cl::desc("images for int8 (not supported yet)"),
       cl::value_desc("FILE"), cl::cat(category));
+  static cl::opt<bool> printIR("print-ir-after-all",
+                               cl::desc("print the IR after each MLIR pass"),
+                               cl::cat(category));
   registerAsmPrinterCLOptions();
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
-  // Wrong usage is exit code 2; ParseCommandLineOptions alone would exit with 1.
+  cl::HideUnrelatedOptions(category);
+  // Wrong usage is exit code 2; ParseCommandLineOptions alone would exit
+  // with 1.
   std::string message;
   llvm::raw_string_ostream os(message);
   if (!cl::ParseCommandLineOptions(
@@ -94,6 +97,9 @@ int mlir::moe::compileMain(int argc, char **argv) {
   options.spec = specs.front();
   options.output = output;
   options.weights = weights;
+  // LLVM's own --time-passes: MLIR's passes are timed with them.
+  options.timePasses = llvm::TimePassesIsEnabled;
+  options.printIRAfterAll = printIR;
   const EmitInfo *info = llvm::find_if(
       emitKinds(), [&](const EmitInfo &kind) { return kind.name == emitName; });
   if (info == emitKinds().end())
@@ -126,8 +132,8 @@ int mlir::moe::compileMain(int argc, char **argv) {
   // bin/moe-compile, lib/moe: the same in the build folder as installed.
   static int anchor;
   std::string self = llvm::sys::fs::getMainExecutable(argv[0], &anchor);
-  SmallString<128> resources(llvm::sys::path::parent_path(
-      llvm::sys::path::parent_path(self)));
+  SmallString<128> resources(
+      llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
   llvm::sys::path::append(resources, "lib", "moe");
   options.resources = std::string(resources);
   return failed(compile(options)) ? 1 : 0;

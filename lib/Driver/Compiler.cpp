@@ -17,6 +17,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/Signals.h"
 #include "llvm/Support/ToolOutputFile.h"
 
 using namespace mlir;
@@ -82,13 +83,16 @@ private:
 class ScratchFile {
 public:
   ~ScratchFile() {
-    if (!name.empty())
-      llvm::sys::fs::remove(name);
+    if (name.empty())
+      return;
+    llvm::sys::fs::remove(name);
+    llvm::sys::DontRemoveFileOnSignal(name);
   }
   llvm::Error create(StringRef suffix) {
-    if (std::error_code code = llvm::sys::fs::createTemporaryFile(
-            "moe", suffix, descriptor, name))
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("moe", suffix, descriptor, name))
       return llvm::createFileError("temporary file", code);
+    llvm::sys::RemoveFileOnSignal(name);
     return llvm::Error::success();
   }
   std::string path() const { return std::string(name); }
@@ -97,6 +101,15 @@ public:
 private:
   SmallString<128> name;
 };
+
+/// Writes what `os` holds back; a stream destroyed with an error in it would
+/// abort.
+llvm::Error finish(llvm::raw_fd_ostream &os) {
+  os.flush();
+  std::error_code code = os.error();
+  os.clear_error();
+  return llvm::errorCodeToError(code);
+}
 
 class Compilation {
 public:
@@ -175,6 +188,8 @@ LogicalResult Compilation::import() {
   registerTranslations(registry);
   context = std::make_unique<MLIRContext>(registry);
   context->loadAllAvailableDialects();
+  if (options.printIRAfterAll)
+    context->disableMultithreading();
   module = importModel(spec, context.get());
   return success();
 }
@@ -183,11 +198,16 @@ LogicalResult
 Compilation::runPasses(ModuleOp module,
                        function_ref<void(OpPassManager &)> build) {
   PassManager pm(module->getName());
-  PassManager *manager = &pm;
   if (failed(applyPassManagerCLOptions(pm)))
     return failure();
   applyDefaultTimingPassManagerCLOptions(pm);
-  build(*manager);
+  if (options.timePasses)
+    pm.enableTiming();
+  if (options.printIRAfterAll)
+    pm.enableIRPrinting([](Pass *, Operation *) { return false; },
+                        [](Pass *, Operation *) { return true; },
+                        /*printModuleScope=*/true);
+  build(pm);
   return pm.run(module);
 }
 
@@ -206,11 +226,8 @@ LogicalResult Compilation::writeText(StringRef text) {
     return fail(std::move(error), "output");
   llvm::raw_fd_ostream os(file.descriptor(), /*shouldClose=*/false);
   os << text;
-  os.flush();
-  if (std::error_code code = os.error()) {
-    os.clear_error();
-    return fail(output, "output", code.message());
-  }
+  if (llvm::Error error = finish(os))
+    return fail(std::move(error), "output");
   if (llvm::Error error = file.keep())
     return fail(std::move(error), "output");
   return success();
@@ -232,8 +249,9 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
   auto stage = [&](EmitKind kind, function_ref<void(OpPassManager &)> build) {
     return options.kind < kind ? success() : runPasses(*variant, build);
   };
-  if (failed(stage(EmitKind::Vector,
-                   [&](OpPassManager &pm) { buildVectorPipeline(pm, level); })) ||
+  if (failed(
+          stage(EmitKind::Vector,
+                [&](OpPassManager &pm) { buildVectorPipeline(pm, level); })) ||
       failed(stage(EmitKind::Bufferized, buildBufferizePipeline)))
     return failure();
   if (auto run = variant->lookupSymbol<func::FuncOp>(kRunFunction);
@@ -244,9 +262,8 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
     if (auto offset = run->getAttrOfType<IntegerAttr>(kRoutesOffsetAttr))
       compiled.routesOffset = offset.getInt();
   }
-  if (failed(stage(EmitKind::LLVMDialect, [&](OpPassManager &pm) {
-        buildLLVMPipeline(pm, level);
-      })))
+  if (failed(stage(EmitKind::LLVMDialect,
+                   [&](OpPassManager &pm) { buildLLVMPipeline(pm, level); })))
     return failure();
   if (options.kind <= EmitKind::LLVMDialect)
     return emitStage(*variant);
@@ -324,11 +341,8 @@ LogicalResult Compilation::link(llvm::Module &code,
       return fail(std::move(error), "weights");
     llvm::raw_fd_ostream os(weights.descriptor, /*shouldClose=*/true);
     sections = writeWeights(*module, *store, os);
-    os.close();
-    if (std::error_code code = os.error()) {
-      os.clear_error();
-      return fail(output, "weights", code.message());
-    }
+    if (llvm::Error error = finish(os))
+      return fail(std::move(error), "weights");
     for (const WeightSection &section : sections)
       compiled.weightBytes += section.size;
   }
@@ -366,10 +380,13 @@ LogicalResult Compilation::link(llvm::Module &code,
   auto emitObject = [&](llvm::Module &source, ScratchFile &file) {
     if (llvm::Error error = file.create("o"))
       return error;
+    SmallVector<char, 0> buffer;
+    if (llvm::Error error =
+            emitTo(source, llvm::CodeGenFileType::ObjectFile, buffer))
+      return error;
     llvm::raw_fd_ostream os(file.descriptor, /*shouldClose=*/true);
-    llvm::buffer_ostream buffered(os);
-    return moe::emit(source, machine, llvm::CodeGenFileType::ObjectFile,
-                     buffered);
+    os.write(buffer.data(), buffer.size());
+    return finish(os);
   };
   llvm::Module data(spec.name + "_weights", code.getContext());
   data.setTargetTriple(code.getTargetTriple());
@@ -385,8 +402,8 @@ LogicalResult Compilation::link(llvm::Module &code,
   bool isExecutable =
       options.kind == EmitKind::Exe || options.kind == EmitKind::Shared;
   unsigned mode = llvm::sys::fs::all_read | llvm::sys::fs::owner_write;
-  if (llvm::Error error = out.open(
-          output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
+  if (llvm::Error error =
+          out.open(output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
     return fail(std::move(error), "output");
   std::string objects[] = {codeObject.path(), dataObject.path()};
   llvm::Error error = llvm::Error::success();
@@ -426,11 +443,8 @@ LogicalResult Compilation::link(llvm::Module &code,
       return fail(std::move(failed), "header");
     llvm::raw_fd_ostream os(header.descriptor(), /*shouldClose=*/false);
     os << makeHeader(spec);
-    os.flush();
-    if (std::error_code code = os.error()) {
-      os.clear_error();
-      return fail(std::string(path), "header", code.message());
-    }
+    if (llvm::Error failed = finish(os))
+      return fail(std::move(failed), "header");
     if (llvm::Error failed = header.keep())
       return fail(std::move(failed), "header");
   }
@@ -444,17 +458,15 @@ LogicalResult Compilation::run() {
     return failure();
   const EmitInfo &info = *llvm::find_if(
       kEmitKinds, [&](const EmitInfo &i) { return i.kind == options.kind; });
-  output = options.output.empty() ? (spec.name + info.suffix).str()
-                                  : options.output;
-  if (options.output.empty() && options.kind == EmitKind::Lib)
-    output = "lib" + output;
+  output =
+      options.output.empty() ? (spec.name + info.suffix).str() : options.output;
 
   if (options.kind == EmitKind::MoE)
     return emitStage(*module);
   if (failed(runPasses(*module, buildOptimizePipeline)))
     return failure();
-  multiplyAdds = countMultiplyAdds(
-      module->lookupSymbol<func::FuncOp>(kRunFunction));
+  multiplyAdds =
+      countMultiplyAdds(module->lookupSymbol<func::FuncOp>(kRunFunction));
   if (options.kind == EmitKind::Optimized)
     return emitStage(*module);
   if (failed(runPasses(*module, buildLinalgPipeline)))

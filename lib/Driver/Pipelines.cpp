@@ -46,11 +46,10 @@ void mlir::moe::buildVectorPipeline(OpPassManager &pm, const std::string &cpu) {
 }
 
 void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
-  pm.addPass(bufferization::createEmptyTensorEliminationPass());
   // All but moe: recipes are not code, and hold tensors that never are memory.
   bufferization::OneShotBufferizePassOptions options;
-  options.dialectFilter = {"arith",  "bufferization", "linalg", "scf",
-                           "tensor", "vector"};
+  options.dialectFilter = {"arith", "bufferization", "linalg",
+                           "scf",   "tensor",        "vector"};
   pm.addPass(bufferization::createOneShotBufferizePass(options));
   cleanUp(pm);
   pm.addNestedPass<func::FuncOp>(moe::createLowerCopies());
@@ -73,8 +72,7 @@ void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
 
 namespace {
 struct CpuOptions : PassPipelineOptions<CpuOptions> {
-  Option<std::string> cpu{*this, "cpu",
-                          llvm::cl::desc("row of the CPU table"),
+  Option<std::string> cpu{*this, "cpu", llvm::cl::desc("row of the CPU table"),
                           llvm::cl::init("x86-64")};
 };
 } // namespace

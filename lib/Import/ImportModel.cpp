@@ -79,9 +79,9 @@ Value ModelBuilder::layerNorm(Value x, const Twine &name) {
 }
 
 Value ModelBuilder::embed(Value image) {
-  Value x = PatchEmbedOp::create(
-      b, tokensType(spec.numPatches()), image, param("patch_embed.proj.weight"),
-      param("patch_embed.proj.bias"), /*prefix=*/0);
+  Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), image,
+                                 param("patch_embed.proj.weight"),
+                                 param("patch_embed.proj.bias"), /*prefix=*/0);
   if (spec.classToken)
     x = ClassTokenOp::create(b, tokensType(spec.numTokens()), x,
                              param("cls_token"));
@@ -113,8 +113,8 @@ Value ModelBuilder::experts(Value x, int64_t block, Route route) {
   OpBuilder::InsertionGuard guard(b);
   for (auto [index, region] : llvm::enumerate(op.getBodies())) {
     Block *body = b.createBlock(&region, {}, x.getType(), {b.getLoc()});
-    Value y = mlp(body->getArgument(0), "blocks." + Twine(block) +
-                                            ".moe.experts." + Twine(index));
+    Value y = mlp(body->getArgument(0),
+                  "blocks." + Twine(block) + ".moe.experts." + Twine(index));
     YieldOp::create(b, y);
   }
   return op;
@@ -130,10 +130,10 @@ Value ModelBuilder::pool(Value x, bool cls) {
 Route ModelBuilder::router(Value x, const Twine &name) {
   const MoESpec &moe = *spec.moe;
   Value input = pool(x, moe.routerInput == MoESpec::RouterInput::Cls);
-  auto op = RouterOp::create(
-      b, RankedTensorType::get({moe.topK}, b.getIndexType()),
-      tensorOf({moe.topK}), input, param(name + ".weight"),
-      param(name + ".bias"), moe.normalize);
+  auto op =
+      RouterOp::create(b, RankedTensorType::get({moe.topK}, b.getIndexType()),
+                       tensorOf({moe.topK}), input, param(name + ".weight"),
+                       param(name + ".bias"), moe.normalize);
   return {op.getExperts(), op.getGates()};
 }
 
@@ -159,8 +159,7 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
   for (int64_t i = 0; i < spec.numLayers; ++i) {
     std::string block = ("blocks." + Twine(i)).str();
     bool isMoE = spec.isMoELayer(i);
-    bool isShared =
-        isMoE && spec.moe->placement == MoESpec::Placement::Shared;
+    bool isShared = isMoE && spec.moe->placement == MoESpec::Placement::Shared;
     if (isShared && !sharedRoute)
       sharedRoute = router(x, "router");
     Value a = attention(layerNorm(x, block + ".norm1"), i);
@@ -178,8 +177,7 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     x = arith::AddFOp::create(b, x, y);
   }
 
-  Value pooled =
-      pool(layerNorm(x, "norm"), spec.pool == ModelSpec::Pool::Cls);
+  Value pooled = pool(layerNorm(x, "norm"), spec.pool == ModelSpec::Pool::Cls);
   results[0] = HeadOp::create(b, tensorOf({1, spec.numClasses}), pooled,
                               param("head.weight"), param("head.bias"));
   func::ReturnOp::create(b, results);

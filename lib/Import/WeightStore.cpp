@@ -326,6 +326,20 @@ WeightStore::fromBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer,
   if (!parseJsonEvents(header, reader, jsonError))
     return failure();
 
+  // First of all the names: what follows would blame the offsets of a copy.
+  llvm::sort(reader.entries, [](const HeaderEntry &a, const HeaderEntry &b) {
+    return a.info.name < b.info.name;
+  });
+  auto duplicate =
+      std::adjacent_find(reader.entries.begin(), reader.entries.end(),
+                         [](const HeaderEntry &a, const HeaderEntry &b) {
+                           return a.info.name == b.info.name;
+                         });
+  if (duplicate != reader.entries.end()) {
+    error(duplicate->info.name, "is in the header twice");
+    return failure();
+  }
+
   int64_t dataBytes = data.size();
   for (const HeaderEntry &entry : reader.entries)
     if (!checkEntry(entry, dataBytes, error))
@@ -344,18 +358,6 @@ WeightStore::fromBuffer(std::unique_ptr<llvm::MemoryBuffer> buffer,
                      .Case("BF16", TensorInfo::DType::BF16)
                      .Default(TensorInfo::DType::Other);
     info.data = ArrayRef(data.data() + entry.begin, entry.end - entry.begin);
-  }
-  llvm::sort(store.infos, [](const TensorInfo &a, const TensorInfo &b) {
-    return a.name < b.name;
-  });
-  auto duplicate =
-      std::adjacent_find(store.infos.begin(), store.infos.end(),
-                         [](const TensorInfo &a, const TensorInfo &b) {
-                           return a.name == b.name;
-                         });
-  if (duplicate != store.infos.end()) {
-    error(duplicate->name, "is in the header twice");
-    return failure();
   }
   store.buffer = std::move(buffer);
   return store;

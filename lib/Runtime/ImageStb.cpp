@@ -35,8 +35,10 @@ using namespace moe::runtime;
 /// thousand times the file.
 static size_t AllocationLimit;
 
+/// Zeroed: what a damaged file never defines, such as a Huffman table, is then
+/// the same in every run and within its bounds.
 static void *allocateLimited(size_t Size) {
-  return Size <= AllocationLimit ? malloc(Size) : nullptr;
+  return Size <= AllocationLimit ? calloc(Size, 1) : nullptr;
 }
 
 static void *reallocateLimited(void *Memory, size_t Size) {
@@ -159,17 +161,47 @@ bool moe::runtime::decodePng(Bytes File, Image &Result, unsigned &Orientation,
 /// the decoder busy for hours.
 static constexpr int MaxJpegScans = 500;
 
+/// Second bytes of JPEG's markers.
+enum : unsigned {
+  TEM = 0x01,
+  DHT = 0xc4,
+  JPG = 0xc8,
+  DAC = 0xcc,
+  RST0 = 0xd0,
+  EOI = 0xd9,
+  SOS = 0xda,
+  APP1 = 0xe1
+};
+
 /// Does the marker start a frame, of any of the kinds of coding?
 static bool isStartOfFrame(unsigned Marker) {
-  constexpr unsigned DHT = 0xc4, JPG = 0xc8, DAC = 0xcc;
   return Marker >= 0xc0 && Marker <= 0xcf && Marker != DHT && Marker != JPG &&
          Marker != DAC;
+}
+
+/// Checks the tables in a DHT segment: stb_image does not see that one has more
+/// symbols than there are, and writes past its end.
+static bool checkHuffmanTables(Bytes Segment, Message &Error) {
+  constexpr size_t NumLengths = 16, MaxSymbols = 256;
+  size_t At = 0;
+  while (At < Segment.Size) {
+    if (!Segment.has(At, 1 + NumLengths))
+      return Error.set("corrupt JPEG: a Huffman table is cut short");
+    size_t NumSymbols = 0;
+    for (size_t I = 0; I < NumLengths; ++I)
+      NumSymbols += Segment.Data[At + 1 + I];
+    At += 1 + NumLengths;
+    if (NumSymbols > MaxSymbols || !Segment.has(At, NumSymbols))
+      return Error.set("corrupt JPEG: a Huffman table of %zu symbols",
+                       NumSymbols);
+    At += NumSymbols;
+  }
+  return true;
 }
 
 /// Walks over the segments to the end marker, which must be there.
 static bool checkJpeg(Bytes File, Header &Found, unsigned &Orientation,
                       Message &Error) {
-  enum { TEM = 0x01, RST0 = 0xd0, EOI = 0xd9, SOS = 0xda, APP1 = 0xe1 };
   static const char ExifName[] = "Exif\0";
   constexpr size_t ExifNameLength = sizeof ExifName; // two zeros
   auto isTruncated = [&] {
@@ -211,6 +243,9 @@ static bool checkJpeg(Bytes File, Header &Found, unsigned &Orientation,
       Orientation = readExifOrientation(
           File.slice(At + 2 + ExifNameLength, Length - 2 - ExifNameLength));
     }
+    if (Marker == DHT &&
+        !checkHuffmanTables(File.slice(At + 2, Length - 2), Error))
+      return false;
     if (Marker == SOS && ++NumScans > MaxJpegScans)
       return Error.set("corrupt JPEG: more than %d scans", MaxJpegScans);
     At += Length;

@@ -100,8 +100,7 @@ llvm::Error mlir::moe::linkBitcode(llvm::StringRef path,
   (*bitcode)->setTargetTriple(destination.getTargetTriple());
   (*bitcode)->setDataLayout(destination.getDataLayout());
   (*bitcode)->setModuleInlineAsm("");
-  if (llvm::NamedMDNode *ident =
-          (*bitcode)->getNamedMetadata("llvm.ident"))
+  if (llvm::NamedMDNode *ident = (*bitcode)->getNamedMetadata("llvm.ident"))
     ident->eraseFromParent();
   if (llvm::Linker::linkModules(destination, std::move(*bitcode)))
     return llvm::createStringError("linking %s failed", path.str().c_str());
@@ -134,9 +133,8 @@ llvm::Error mlir::moe::emit(llvm::Module &module, llvm::TargetMachine &machine,
   return llvm::Error::success();
 }
 
-std::string
-mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
-                              llvm::StringRef file) {
+std::string mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
+                                          llvm::StringRef file) {
   std::string escaped;
   for (char c : file) {
     if (c == '"' || c == '\\')

@@ -56,8 +56,10 @@ std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
     if (level.arch != triple.getArch())
       continue;
     static constexpr std::pair<uint64_t, StringRef> kNeeded[] = {
-        {MOE_X86_AVX, "+avx"},   {MOE_X86_AVX2, "+avx2"},
-        {MOE_X86_FMA, "+fma"},   {MOE_X86_BMI2, "+bmi,+bmi2,+lzcnt,+movbe,+f16c"},
+        {MOE_X86_AVX, "+avx"},
+        {MOE_X86_AVX2, "+avx2"},
+        {MOE_X86_FMA, "+fma"},
+        {MOE_X86_BMI2, "+bmi,+bmi2,+lzcnt,+movbe,+f16c"},
         {MOE_X86_AVX512, "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"}};
     bool covered = llvm::all_of(kNeeded, [&](const auto &need) {
       return !(level.features & need.first) ||

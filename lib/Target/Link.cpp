@@ -49,9 +49,10 @@ llvm::Error mlir::moe::makeArchive(StringRef object, StringRef member,
 llvm::Error mlir::moe::linkShared(ArrayRef<std::string> objects,
                                   StringRef soname, StringRef out) {
   SmallVector<std::string> arguments{
-      "-shared",      "-o",           out.str(),      "-soname",
-      soname.str(),   "--gc-sections", "--build-id=none", "-Bsymbolic",
-      "-z",           "noexecstack"};
+      "-shared",         "-o",         out.str(),
+      "-soname",         soname.str(), "--gc-sections",
+      "--build-id=none", "-Bsymbolic", "-z",
+      "noexecstack"};
   llvm::append_range(arguments, objects);
   return runLinker(arguments);
 }
@@ -71,11 +72,10 @@ llvm::Error mlir::moe::linkExecutable(ArrayRef<std::string> objects,
                                      file("crti.o"),
                                      file("crtbeginT.o")};
   llvm::append_range(arguments, objects);
-  llvm::append_range(
-      arguments,
-      ArrayRef<std::string>{file("libmoe_runtime.a"), "--start-group",
-                            file("libc.a"), file("libgcc.a"),
-                            file("libgcc_eh.a"), "--end-group",
-                            file("crtend.o"), file("crtn.o")});
+  llvm::append_range(arguments,
+                     ArrayRef<std::string>{
+                         file("libmoe_runtime.a"), "--start-group",
+                         file("libc.a"), file("libgcc.a"), file("libgcc_eh.a"),
+                         "--end-group", file("crtend.o"), file("crtn.o")});
   return runLinker(arguments);
 }

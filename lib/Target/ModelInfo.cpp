@@ -19,17 +19,17 @@ void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
   llvm::Type *i64 = b.getInt64Ty(), *i32 = b.getInt32Ty();
   llvm::PointerType *pointer = b.getPtrTy();
 
-  auto *size = llvm::Function::Create(
-      llvm::FunctionType::get(i64, false), llvm::Function::ExternalLinkage,
-      spec.name + "_workspace_size", module);
+  auto *size = llvm::Function::Create(llvm::FunctionType::get(i64, false),
+                                      llvm::Function::ExternalLinkage,
+                                      spec.name + "_workspace_size", module);
   b.SetInsertPoint(llvm::BasicBlock::Create(context, "", size));
   b.CreateRet(b.getInt64(compiled.workspaceBytes));
 
   // What the CPU can do; 0 as long as nobody asked. Two threads that both ask
   // write the same value.
-  auto *known = new llvm::GlobalVariable(
-      module, i64, /*isConstant=*/false, llvm::GlobalValue::InternalLinkage,
-      b.getInt64(0), spec.name + "_cpu");
+  auto *known = new llvm::GlobalVariable(module, i64, /*isConstant=*/false,
+                                         llvm::GlobalValue::InternalLinkage,
+                                         b.getInt64(0), spec.name + "_cpu");
   known->setAlignment(llvm::Align(8));
   llvm::Function *probe = module.getFunction("moe_cpu_features");
 
@@ -69,8 +69,7 @@ void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
   features->addIncoming(fresh, ask);
   for (const Variant &variant : compiled.variants) {
     llvm::Value *needed = b.getInt64(variant.level->features);
-    llvm::Value *fits =
-        b.CreateICmpEQ(b.CreateAnd(features, needed), needed);
+    llvm::Value *fits = b.CreateICmpEQ(b.CreateAnd(features, needed), needed);
     llvm::BasicBlock *yes = block("run"), *no = block("next");
     b.CreateCondBr(fits, yes, no);
     b.SetInsertPoint(yes);
@@ -93,7 +92,8 @@ public:
     return llvm::ConstantPointerNull::get(b.getPtrTy());
   }
   llvm::Constant *string(StringRef text) {
-    return global(llvm::ConstantDataArray::getString(module.getContext(), text));
+    return global(
+        llvm::ConstantDataArray::getString(module.getContext(), text));
   }
   llvm::Constant *floats(ArrayRef<float> values) {
     return global(llvm::ConstantDataArray::get(module.getContext(), values));
@@ -130,11 +130,11 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
       variants);
   llvm::Constant *labels = info.null();
   if (!spec.labels.empty())
-    labels = info.pointers(llvm::map_to_vector(
-        spec.labels,
-        [&](const std::string &label) { return info.string(label); }));
-  bool perPatch =
-      spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
+    labels = info.pointers(
+        llvm::map_to_vector(spec.labels, [&](const std::string &label) {
+          return info.string(label);
+        }));
+  bool perPatch = spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
 
   // The fields of MoeModel, in their order.
   llvm::Constant *fields[] = {

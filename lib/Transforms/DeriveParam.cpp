@@ -42,10 +42,9 @@ ParamTableOp ParamDeriver::derive(ParamTableOp base, StringRef suffix,
   }
   OpBuilder builder(base.getContext());
   builder.setInsertionPointAfter(base);
-  auto table = ParamTableOp::create(builder, base.getLoc(),
-                                    builder.getStringAttr(name),
-                                    builder.getArrayAttr(entries),
-                                    TypeAttr::get(type));
+  auto table =
+      ParamTableOp::create(builder, base.getLoc(), builder.getStringAttr(name),
+                           builder.getArrayAttr(entries), TypeAttr::get(type));
   symbols.insert(table);
   return table;
 }
@@ -56,8 +55,8 @@ Value ParamDeriver::derive(OpBuilder &builder, Value value, StringRef suffix,
   Operation *derived;
   Type type;
   if (get.getExpert()) {
-    auto table = derive(lookup<ParamTableOp>(get.getParamAttr()), suffix,
-                        recipe);
+    auto table =
+        derive(lookup<ParamTableOp>(get.getParamAttr()), suffix, recipe);
     derived = table;
     type = table.getType();
   } else {

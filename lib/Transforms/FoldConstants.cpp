@@ -53,12 +53,11 @@ void Folder::foldScale(AttentionOp op) {
   int64_t width = op.getTokens().getType().getDimSize(1);
   OpBuilder builder(op);
   auto scaled = [&](Value value) {
-    return deriver.derive(builder, value, ".scaled",
-                          [&](OpBuilder &b, Location loc, Value base) {
-                            return ScaleRowsOp::create(b, loc, base.getType(),
-                                                       base, width,
-                                                       op.getScale());
-                          });
+    return deriver.derive(
+        builder, value, ".scaled", [&](OpBuilder &b, Location loc, Value base) {
+          return ScaleRowsOp::create(b, loc, base.getType(), base, width,
+                                     op.getScale());
+        });
   };
   op.getQkvWeightMutable().assign(scaled(op.getQkvWeight()));
   if (op.getQkvBias())
@@ -122,8 +121,8 @@ void Folder::foldAffine(LayerNormOp op) {
   for (Consumer &consumer : consumers) {
     OpBuilder builder(consumer.op);
     Value weight = consumer.weight->get();
-    auto weightParam = deriver.lookup<ParamOp>(
-        weight.getDefiningOp<GetOp>().getParamAttr());
+    auto weightParam =
+        deriver.lookup<ParamOp>(weight.getDefiningOp<GetOp>().getParamAttr());
     if (!weightParam)
       continue;
     // The suffix names the norm: a shared router may follow several.
@@ -133,26 +132,25 @@ void Folder::foldAffine(LayerNormOp op) {
           return ScaleColumnsOp::create(b, loc, base.getType(), base,
                                         getInRecipe(b, loc, scaleParam));
         });
-    int64_t outputs =
-        cast<RankedTensorType>(weight.getType()).getDimSize(0);
+    int64_t outputs = cast<RankedTensorType>(weight.getType()).getDimSize(0);
     Type biasType = RankedTensorType::get({outputs}, builder.getF32Type());
     if (consumer.bias) {
       Value newBias = deriver.derive(
           builder, consumer.bias->get(), suffix,
           [&](OpBuilder &b, Location loc, Value base) {
-            return AbsorbShiftOp::create(
-                b, loc, biasType, getInRecipe(b, loc, weightParam),
-                getInRecipe(b, loc, shiftParam), base);
+            return AbsorbShiftOp::create(b, loc, biasType,
+                                         getInRecipe(b, loc, weightParam),
+                                         getInRecipe(b, loc, shiftParam), base);
           });
       consumer.bias->set(newBias);
     } else {
-      Value newBias = deriver.derive(
-          builder, weight, suffix + ".bias",
-          [&](OpBuilder &b, Location loc, Value base) {
-            return AbsorbShiftOp::create(b, loc, biasType, base,
-                                         getInRecipe(b, loc, shiftParam),
-                                         Value());
-          });
+      Value newBias =
+          deriver.derive(builder, weight, suffix + ".bias",
+                         [&](OpBuilder &b, Location loc, Value base) {
+                           return AbsorbShiftOp::create(
+                               b, loc, biasType, base,
+                               getInRecipe(b, loc, shiftParam), Value());
+                         });
       if (auto attention = dyn_cast<AttentionOp>(consumer.op))
         attention.getQkvBiasMutable().assign(newBias);
       else
@@ -183,8 +181,8 @@ void Folder::foldTokens(PositionOp op) {
     return;
   auto bias = embed.getOffset().getDefiningOp<GetOp>();
   auto position = op.getEmbedding().getDefiningOp<GetOp>();
-  auto token = classToken ? classToken.getToken().getDefiningOp<GetOp>()
-                          : GetOp();
+  auto token =
+      classToken ? classToken.getToken().getDefiningOp<GetOp>() : GetOp();
   if (!bias || !position || (classToken && !token) ||
       bias.getType().getRank() != 1)
     return;
@@ -195,15 +193,14 @@ void Folder::foldTokens(PositionOp op) {
       builder, position, ".table", [&](OpBuilder &b, Location loc, Value base) {
         Value first;
         if (token)
-          first = getInRecipe(
-              b, loc, deriver.lookup<ParamOp>(token.getParamAttr()));
-        return TokenTableOp::create(b, loc, op.getType(),
-                                    getInRecipe(b, loc, biasParam), base,
-                                    first);
+          first = getInRecipe(b, loc,
+                              deriver.lookup<ParamOp>(token.getParamAttr()));
+        return TokenTableOp::create(
+            b, loc, op.getType(), getInRecipe(b, loc, biasParam), base, first);
       });
-  auto fused = PatchEmbedOp::create(builder, op.getLoc(), op.getType(),
-                                    embed.getImage(), embed.getWeight(), table,
-                                    classToken ? 1 : 0);
+  auto fused =
+      PatchEmbedOp::create(builder, op.getLoc(), op.getType(), embed.getImage(),
+                           embed.getWeight(), table, classToken ? 1 : 0);
   op.replaceAllUsesWith(fused.getResult());
   op.erase();
 }

@@ -46,10 +46,10 @@ static void merge(ExpertsOp op, SymbolTable &symbols) {
   auto merged = ExpertsOp::create(
       builder, op.getLoc(), op.getType(), op.getTokens(), op.getExperts(),
       op.getGates(), builder.getI64IntegerAttr(numExperts), /*bodiesCount=*/1);
-  Block *body = builder.createBlock(
-      &merged.getBodies().front(), {},
-      {op.getTokens().getType(), builder.getIndexType()},
-      {op.getLoc(), op.getLoc()});
+  Block *body =
+      builder.createBlock(&merged.getBodies().front(), {},
+                          {op.getTokens().getType(), builder.getIndexType()},
+                          {op.getLoc(), op.getLoc()});
   IRMapping map;
   map.map(first.getArgument(0), body->getArgument(0));
 

@@ -47,10 +47,10 @@ struct PlaceWeights : moe::impl::PlaceWeightsBase<PlaceWeights> {
         if (!first)
           first = param;
         else if (param.getOffset() != first.getOffset()) {
-          param.emitOpError() << "lies at offset " << *param.getOffset()
-                              << " of its section, others of table "
-                              << table.getSymNameAttr() << " at "
-                              << *first.getOffset();
+          param.emitOpError()
+              << "lies at offset " << *param.getOffset()
+              << " of its section, others of table " << table.getSymNameAttr()
+              << " at " << *first.getOffset();
           return WalkResult::interrupt();
         }
       }

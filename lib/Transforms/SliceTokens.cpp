@@ -23,8 +23,7 @@ RankedTensorType withRows(Value tokens, int64_t rows) {
 
 /// Moves a slice above the op that computes the tokens, if nobody needs its
 /// other tokens.
-template <typename OpT>
-struct SliceOf : OpRewritePattern<SliceTokensOp> {
+template <typename OpT> struct SliceOf : OpRewritePattern<SliceTokensOp> {
   using OpRewritePattern::OpRewritePattern;
 
   LogicalResult matchAndRewrite(SliceTokensOp slice,

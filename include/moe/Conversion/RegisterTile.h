@@ -20,11 +20,11 @@ struct RegisterTile {
 /// A step over k loads `panels` vectors of the weight and `rows` scalars, and
 /// does rows x panels multiply-adds. The tile's accumulators, the weight's
 /// vectors and one broadcast must fit in the registers. Among the tiles that
-/// fit, the cheapest is the one with the least time for the whole product, where
-/// a step takes as long as the slower of its multiply-adds (two a cycle) and its
-/// loads (two a cycle), but at least the latency of a multiply-add, since each
-/// accumulator waits for its own last value. The remainders of rows and panels
-/// count as the smaller tiles that they are.
+/// fit, the cheapest is the one with the least time for the whole product,
+/// where a step takes as long as the slower of its multiply-adds (two a cycle)
+/// and its loads (two a cycle), but at least the latency of a multiply-add,
+/// since each accumulator waits for its own last value. The remainders of rows
+/// and panels count as the smaller tiles that they are.
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 

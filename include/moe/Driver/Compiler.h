@@ -49,6 +49,8 @@ struct CompileOptions {
   llvm::Triple triple;
   /// The variants, in the order in which the binary tries them.
   SmallVector<CpuTarget> cpus;
+  /// Print how long each pass took, and the IR after each.
+  bool timePasses = false, printIRAfterAll = false;
   /// The folder lib/moe with the runtime of each target.
   std::string resources;
 };

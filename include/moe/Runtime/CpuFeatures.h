@@ -24,7 +24,8 @@ enum {
   MOE_X86_AVX = 1 << 0,
   MOE_X86_AVX2 = 1 << 1,
   MOE_X86_FMA = 1 << 2,
-  MOE_X86_BMI2 = 1 << 3,  ///< BMI1, BMI2, LZCNT, MOVBE, F16C: the rest of x86-64-v3
+  MOE_X86_BMI2 =
+      1 << 3, ///< BMI1, BMI2, LZCNT, MOVBE, F16C: the rest of x86-64-v3
   MOE_X86_AVX512 = 1 << 4 ///< F, BW, CD, DQ and VL: x86-64-v4
 };
 

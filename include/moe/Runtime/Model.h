@@ -40,27 +40,30 @@ typedef struct MoeVariant {
 } MoeVariant;
 
 typedef struct MoeModel {
-  uint64_t abi_version;    ///< MOE_MODEL_ABI_VERSION
-  const char *name;        ///< C identifier
-  const char *target;      ///< target triple
-  const char *precision;   ///< "f32", "bf16", "int8"
+  uint64_t abi_version;  ///< MOE_MODEL_ABI_VERSION
+  const char *name;      ///< C identifier
+  const char *target;    ///< target triple
+  const char *precision; ///< "f32", "bf16", "int8"
   int64_t channels, height, width, classes;
   int64_t workspace_bytes;
-  int64_t routes_offset;   ///< byte offset of MoeRoute[num_routes] in the workspace
-  int64_t num_routes;      ///< 0 for a dense model
-  int64_t per_patch;       ///< 1 = routing: patch (JSON then has "tokens")
-  int64_t parameters;      ///< of the whole model
+  int64_t
+      routes_offset;  ///< byte offset of MoeRoute[num_routes] in the workspace
+  int64_t num_routes; ///< 0 for a dense model
+  int64_t per_patch;  ///< 1 = routing: patch (JSON then has "tokens")
+  int64_t parameters; ///< of the whole model
   int64_t active_parameters; ///< that one image uses
-  int64_t multiply_adds;   ///< per image, as compiled
-  int64_t weight_bytes;    ///< bytes of all weight sections
-  int64_t resize;          ///< length of the shorter side; 0 = straight to height x width
-  int64_t bicubic;         ///< 1 = bicubic, 0 = bilinear; both antialiased
-  const float *mean;       ///< [channels], for values scaled to 0..1
-  const float *std_dev;    ///< [channels]
+  int64_t multiply_adds;     ///< per image, as compiled
+  int64_t weight_bytes;      ///< bytes of all weight sections
+  int64_t
+      resize; ///< length of the shorter side; 0 = straight to height x width
+  int64_t bicubic;           ///< 1 = bicubic, 0 = bilinear; both antialiased
+  const float *mean;         ///< [channels], for values scaled to 0..1
+  const float *std_dev;      ///< [channels]
   const char *const *labels; ///< [classes] UTF-8, or NULL
   int64_t num_variants;
-  const MoeVariant *variants; ///< best first; the last one runs on every CPU of the target
-                              ///< unless the user asked for special CPUs only
+  const MoeVariant
+      *variants; ///< best first; the last one runs on every CPU of the target
+                 ///< unless the user asked for special CPUs only
 } MoeModel;
 
 enum { MOE_MODEL_ABI_VERSION = 1 };

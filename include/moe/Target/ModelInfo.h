@@ -27,9 +27,9 @@ struct CompiledModel {
 
 /// Adds the C interface (contract: NAME_run and NAME_workspace_size) to
 /// `module`, which must declare moe_cpu_features of moe/Runtime/CpuFeatures.h.
-/// NAME_run picks the first variant that the CPU can run and keeps what it found
-/// out in one atomic word. It returns 0; 1 if a pointer is null; 2 if the CPU
-/// can run no variant.
+/// NAME_run picks the first variant that the CPU can run and keeps what it
+/// found out in one atomic word. It returns 0; 1 if a pointer is null; 2 if the
+/// CPU can run no variant.
 void emitCInterface(llvm::Module &module, const ModelSpec &spec,
                     const CompiledModel &compiled);
 

@@ -24,9 +24,8 @@ struct WeightSection {
 /// sections one after the other, in the order in which the module first names
 /// them. One parameter at a time is in memory. Parameters without a recipe come
 /// from `store`, which must have them all (checkWeights).
-std::vector<WeightSection> writeWeights(ModuleOp module,
-                                        const WeightStore &store,
-                                        llvm::raw_ostream &os);
+std::vector<WeightSection>
+writeWeights(ModuleOp module, const WeightStore &store, llvm::raw_ostream &os);
 
 } // namespace mlir::moe
 

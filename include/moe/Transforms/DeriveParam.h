@@ -28,8 +28,7 @@ public:
   ParamTableOp derive(ParamTableOp base, StringRef suffix, Recipe recipe);
 
   /// The parameter or table that `symbol` names, or null.
-  template <typename OpT>
-  OpT lookup(FlatSymbolRefAttr symbol) {
+  template <typename OpT> OpT lookup(FlatSymbolRefAttr symbol) {
     return symbols.lookup<OpT>(symbol.getAttr());
   }
 

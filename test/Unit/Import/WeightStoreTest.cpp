@@ -154,6 +154,11 @@ TEST(WeightStore, HeaderSyntax) {
   expect("{" + entry("a", "F32", "[0]", "[0,0]") + "," +
              entry("a", "F32", "[0]", "[0,0]") + "}",
          "a", "twice");
+  // The copy would overlap, too.
+  expectError(safetensorsFile("{" + entry("a", "U8", "[1]", "[0,1]") + "," +
+                                  entry("a", "U8", "[1]", "[0,1]") + "}",
+                              "x"),
+              "a", "twice");
   expect("{\"\":1}", "\"\"", "expected an object");
 }
 
