@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 using namespace mlir::moe;
 
@@ -32,25 +33,34 @@ static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
   return std::max({arithmetic, loads, 2 * latency});
 }
 
+/// What the loads of one step cost. A panel is read again for each tile of rows
+/// and comes from the second-level cache, the few rows of the input from the
+/// first.
+static int64_t loadCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
+  constexpr int64_t secondLevel = 4;
+  return secondLevel * panels * registersPerPanel(cpu) + rows;
+}
+
 RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
                                            const CpuLevel &cpu) {
+  using Cost = std::pair<int64_t, int64_t>;
   RegisterTile best{1, 1};
-  int64_t bestCost = std::numeric_limits<int64_t>::max();
+  Cost bestCost{std::numeric_limits<int64_t>::max(), 0};
   for (int64_t p = 1; p <= std::min(panels, cpu.registers); ++p) {
     for (int64_t r = 1; r <= rows && (fits(r, p, cpu) || (r == 1 && p == 1));
          ++r) {
-      auto columnsCost = [&](int64_t panelCount) {
-        int64_t cost = rows / r * stepCost(r, panelCount, cpu);
-        if (rows % r)
-          cost += stepCost(rows % r, panelCount, cpu);
-        return cost;
+      Cost cost{0, 0};
+      auto add = [&](int64_t times, int64_t tileRows, int64_t tilePanels) {
+        if (times == 0 || tileRows == 0 || tilePanels == 0)
+          return;
+        cost.first += times * stepCost(tileRows, tilePanels, cpu);
+        cost.second += times * loadCost(tileRows, tilePanels, cpu);
       };
-      int64_t cost = panels / p * columnsCost(p);
-      if (panels % p)
-        cost += columnsCost(panels % p);
-      // At the same cost, fewer rows per tile leave smaller code; more panels
-      // read the input less often.
-      if (cost < bestCost || (cost == bestCost && p > best.panels)) {
+      add((panels / p) * (rows / r), r, p);
+      add(panels / p, rows % r, p);
+      add(rows / r, r, panels % p);
+      add(1, rows % r, panels % p);
+      if (cost < bestCost) {
         bestCost = cost;
         best = {r, p};
       }

@@ -24,7 +24,8 @@ struct RegisterTile {
 /// where a step takes as long as the slower of its multiply-adds (two a cycle)
 /// and its loads (two a cycle), but at least the latency of a multiply-add,
 /// since each accumulator waits for its own last value. The remainders of rows
-/// and panels count as the smaller tiles that they are.
+/// and panels count as the smaller tiles that they are. Between tiles that are
+/// equally fast by that measure, the one that loads less is taken.
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 
