@@ -206,7 +206,8 @@ Compilation::runPasses(ModuleOp module,
   if (options.printIRAfterAll)
     pm.enableIRPrinting([](Pass *, Operation *) { return false; },
                         [](Pass *, Operation *) { return true; },
-                        /*printModuleScope=*/true);
+                        /*printModuleScope=*/true,
+                        /*printAfterOnlyOnChange=*/false);
   build(pm);
   return pm.run(module);
 }

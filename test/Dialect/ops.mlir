@@ -154,10 +154,10 @@ func.func @attention(%x: tensor<5x64xf32>, %w: tensor<192x64xf32>,
   %0 = moe.attention %x qkv(%w, %b) proj(%pw, %pb) heads 4 scale 0.25
       : tensor<5x64xf32>, tensor<192x64xf32>, tensor<192xf32>,
         tensor<64x64xf32>, tensor<64xf32> -> tensor<5x64xf32>
-  // CHECK: moe.attention %{{.*}} qkv(%{{[a-z0-9]+}}) proj(%{{.*}}, %{{.*}}) heads 1 scale 1.000000e+00 queries from 3 : tensor<5x64xf32>, tensor<192x64xf32>, tensor<64x64xf32>, tensor<64xf32> -> tensor<2x64xf32>
-  %1 = moe.attention %x qkv(%w) proj(%pw, %pb) heads 1 scale 1.0 queries from 3
-      : tensor<5x64xf32>, tensor<192x64xf32>, tensor<64x64xf32>,
-        tensor<64xf32> -> tensor<2x64xf32>
+  // CHECK: moe.attention {{.*}} heads 1 scale 1.000000e+00 queries from 3 : {{.*}} -> tensor<2x64xf32>
+  %1 = moe.attention %x qkv(%w, %b) proj(%pw, %pb) heads 1 scale 1.0 queries from 3
+      : tensor<5x64xf32>, tensor<192x64xf32>, tensor<192xf32>,
+        tensor<64x64xf32>, tensor<64xf32> -> tensor<2x64xf32>
   return
 }
 
