@@ -255,8 +255,7 @@ bool NpyReader::open(const char *Path, int64_t Channels, int64_t Height,
   ElementsPerImage = Channels * Height * Width;
   int64_t DataSize;
   if (__builtin_mul_overflow(Batch, ElementsPerImage * sizeof(float),
-                             &DataSize) ||
-      DataSize > INT64_MAX - Offset)
+                             &DataSize))
     return Error.set("wrong shape: a batch of %lld images exceeds 2^63 bytes",
                      static_cast<long long>(Batch));
   if (File.size() >= 0 && File.size() - Offset != DataSize)

@@ -207,7 +207,10 @@ bomb_header = struct.pack(">IIBBBBB", 16, 16, 8, 2, 0, 0, 0)
 bomb = signature + png_chunk(b"IHDR", bomb_header)
 bomb += png_chunk(b"IDAT", zlib.compress(bytes(300 << 20))) + png_chunk(b"IEND", b"")
 table = jpeg.index(b"\xff\xc4")
-many_symbols = jpeg[: table + 5] + b"\xff" * 16 + jpeg[table + 21 :]
+many_symbols = struct.pack(">2sHB", b"\xff\xc4", 2 + 17 + 300, 0)
+many_symbols += bytes([0] * 14 + [150, 150]) + bytes(300)
+many_symbols = jpeg[:table] + many_symbols + jpeg[table:]
+cut_symbols = jpeg[: table + 5] + b"\xff" + jpeg[table + 6 :]
 scan = jpeg[jpeg.index(b"\xff\xda") : -2]
 for name, data, reason in (
     ("empty.png", b"", "empty file"),
@@ -221,7 +224,8 @@ for name, data, reason in (
      "corrupt image"),
     ("bomb.png", bomb, "corrupt image: Out of memory"),
     ("scans.jpg", jpeg[:-2] + scan * 600 + b"\xff\xd9", "more than 500 scans"),
-    ("symbols.jpg", many_symbols, "a Huffman table of 4080 symbols"),
+    ("symbols.jpg", many_symbols, "a Huffman table of 300 symbols"),
+    ("cut-symbols.jpg", cut_symbols, "a Huffman table of"),
     ("no-frame.jpg", jpeg[:2] + b"\xff\xd9", "no frame"),
     ("huge.bmp", struct.pack("<2sIHHIIiiHHIIiiII", b"BM", 0, 0, 0, 54, 40, 2**31 - 1, -(2**31),
                              1, 24, 0, 0, 0, 0, 0, 0), "too large"),
