@@ -70,9 +70,10 @@ LogicalResult PositionOp::verify() {
 /// Checks that [first, first + count) are rows of `tokens`.
 static LogicalResult verifyRows(Operation *op, Value tokens, int64_t first,
                                 int64_t count) {
-  if (first < 0 || count < 1 || first + count > rows(tokens))
+  if (first < 0 || count < 1 || count > rows(tokens) ||
+      first > rows(tokens) - count)
     return op->emitOpError()
-           << "rows " << first << " to " << first + count - 1
+           << "rows " << first << " to " << uint64_t(first) + count - 1
            << " are not within the " << rows(tokens) << " tokens";
   return success();
 }

@@ -9,6 +9,37 @@
 using namespace mlir;
 using namespace mlir::moe;
 
+/// The types of attention's operands, between commas: four without the bias of
+/// the fused projection, five with it. An optional group could not tell.
+static ParseResult parseAttentionTypes(OpAsmParser &parser, Type &tokens,
+                                       Type &qkvWeight, Type &qkvBias,
+                                       Type &projWeight, Type &projBias) {
+  SmallVector<Type> types;
+  SMLoc location = parser.getCurrentLocation();
+  if (parser.parseTypeList(types))
+    return failure();
+  if (types.size() != 4 && types.size() != 5)
+    return parser.emitError(location)
+           << "expected 4 or 5 operand types, found " << types.size();
+  bool hasBias = types.size() == 5;
+  tokens = types[0];
+  qkvWeight = types[1];
+  if (hasBias)
+    qkvBias = types[2];
+  projWeight = types[2 + hasBias];
+  projBias = types[3 + hasBias];
+  return success();
+}
+
+static void printAttentionTypes(OpAsmPrinter &printer, Operation *, Type tokens,
+                                Type qkvWeight, Type qkvBias, Type projWeight,
+                                Type projBias) {
+  printer << tokens << ", " << qkvWeight << ", ";
+  if (qkvBias)
+    printer << qkvBias << ", ";
+  printer << projWeight << ", " << projBias;
+}
+
 #include "moe/Dialect/MoEDialect.cpp.inc"
 #include "moe/Dialect/MoEEnums.cpp.inc"
 #include "moe/Dialect/MoEOpInterfaces.cpp.inc"

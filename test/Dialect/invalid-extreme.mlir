@@ -17,13 +17,8 @@ func.func @f(%i: tensor<3x8x8xf32>, %w: tensor<16x3x4x0xf32>, %o: tensor<16xf32>
 
 // -----
 
+// expected-error@+1 {{attribute 'type' failed to satisfy constraint}}
 moe.param @p : tensor<0x8xf32>
-moe.param @q : tensor<0x8x16xf32> = {
-  %0 = moe.get @p : tensor<0x8xf32>
-  // expected-error@+1 {{'moe.pack_panels' op}}
-  %1 = moe.pack_panels %0 groups(1, 0) : tensor<0x8xf32> -> tensor<0x8x16xf32>
-  moe.yield %1 : tensor<0x8x16xf32>
-}
 
 // -----
 

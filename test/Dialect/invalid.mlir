@@ -301,7 +301,7 @@ func.func @f(%x: tensor<5x16xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x16xf32>) {
-  // expected-error@+1 {{'moe.slice_tokens' op rows 2 to 1 are not within the 5 tokens}}
+  // expected-error@+1 {{'moe.slice_tokens' op result #0 must be 2-D tensor of f32 with a static shape}}
   %0 = moe.slice_tokens %x from 2 : tensor<5x16xf32> -> tensor<0x16xf32>
   return
 }
@@ -588,7 +588,7 @@ func.func @f(%x: tensor<1x16xf32>, %w: tensor<3x16xf32>, %b: tensor<3xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x16xf32>, %w: tensor<3x16xf32>, %b: tensor<3xf32>) {
-  // expected-error@+1 {{'moe.router' op chooses 0 of 3 experts}}
+  // expected-error@+1 {{'moe.router' op result #1 must be 1-D tensor of f32 with a static shape}}
   %e, %g = moe.router %x weight(%w, %b)
       : tensor<1x16xf32>, tensor<3x16xf32>, tensor<3xf32> -> tensor<0xindex>, tensor<0xf32>
   return
@@ -658,7 +658,7 @@ func.func @f(%x: tensor<5x16xf32>, %e: tensor<3xindex>, %g: tensor<3xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x16xf32>, %e: tensor<0xindex>, %g: tensor<0xf32>) {
-  // expected-error@+1 {{'moe.experts' op runs 0 of 1 experts}}
+  // expected-error@+1 {{'moe.experts' op operand #2 must be 1-D tensor of f32 with a static shape}}
   %0 = moe.experts %x routed(%e, %g) : tensor<5x16xf32>, tensor<0xindex>, tensor<0xf32> {
   ^bb0(%t: tensor<5x16xf32>):
     moe.yield %t : tensor<5x16xf32>

@@ -30,7 +30,11 @@ class MoE_WeightOp<string mnemonic, list<Trait> traits = []>
   let hasVerifier = 1;
 }
 
-def F32StaticTensor : StaticShapeTensorOf<[F32]>;
+/// Static, and with at least one element.
+def F32StaticTensor : Type<And<[StaticShapeTensorOf<[F32]>.predicate,
+    CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
+    "statically shaped tensor of 32-bit float values",
+    "::mlir::RankedTensorType">;
 def F32Vector1D : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[1]>]>,
     "1-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
 def F32Matrix : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[2]>]>,
@@ -366,8 +370,9 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     $tokens `qkv` `(` $qkvWeight (`,` $qkvBias^)? `)`
     `proj` `(` $projWeight `,` $projBias `)`
     `heads` $heads `scale` $scale (`queries` `from` $first_query^)? attr-dict
-    `:` type($tokens) `,` type($qkvWeight) (`,` type($qkvBias)^)? `,`
-    type($projWeight) `,` type($projBias) `->` type($result)
+    `:` custom<AttentionTypes>(type($tokens), type($qkvWeight),
+                               type($qkvBias), type($projWeight),
+                               type($projBias)) `->` type($result)
   }];
 }
 
