@@ -18,6 +18,7 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_CONVERTTOLLVM
@@ -105,9 +106,12 @@ private:
     for (auto entry : table.getParams().getAsRange<FlatSymbolRefAttr>())
       sections.push_back(
           symbols.lookup<ParamOp>(entry.getAttr()).getSectionName().str());
-    std::string name = weightSymbol(module, sections.front() + ".addresses");
-    if (auto known = module.lookupSymbol<LLVM::GlobalOp>(name))
+    LLVM::GlobalOp &known = addressTables[llvm::join(sections, ",")];
+    if (known)
       return known;
+    std::string name = weightSymbol(module, sections.front() + ".addresses");
+    if (module.lookupSymbol(name))
+      name += "_" + std::to_string(addressTables.size());
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(module.getBody());
     Type pointer = LLVM::LLVMPointerType::get(b.getContext());
@@ -123,10 +127,13 @@ private:
           LLVM::AddressOfOp::create(b, pointer, section(b, module, name)),
           int64_t(i));
     LLVM::ReturnOp::create(b, array);
+    known = global;
     return global;
   }
 
   SymbolTable &symbols;
+  /// By the sections that they list.
+  mutable llvm::StringMap<LLVM::GlobalOp> addressTables;
 };
 
 struct ConvertToLLVM : moe::impl::ConvertToLLVMBase<ConvertToLLVM> {

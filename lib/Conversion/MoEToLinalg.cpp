@@ -41,6 +41,7 @@ public:
 private:
   using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
 
+  LogicalResult checkOperands(Operation &op);
   LogicalResult lower(Operation &op);
   void lower(PatchEmbedOp op);
   void lower(ClassTokenOp op);
@@ -744,6 +745,8 @@ FailureOr<Value> Lowering::expert(Region &body, ValueRange arguments,
     if (failed(lower(op)))
       return failure();
   auto yield = cast<YieldOp>(body.front().getTerminator());
+  if (failed(checkOperands(*yield)))
+    return failure();
   AffineMap full = b.getMultiDimIdentityMap(3);
   return generic({lowered.lookup(yield.getValue()), gate}, sum,
                  {full, map(3, {}), full},
@@ -869,11 +872,36 @@ LogicalResult Lowering::lower(func::ReturnOp op) {
   return success();
 }
 
+/// Weights are read in a layout of their own, so they must be parameters; all
+/// else must have been lowered before.
+LogicalResult Lowering::checkOperands(Operation &op) {
+  bool hasWeights = isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp,
+                        AttentionOp, MlpOp, RouterOp, HeadOp>(op);
+  for (OpOperand &operand : op.getOpOperands()) {
+    if (hasWeights && operand.getOperandNumber() > 0) {
+      auto get = operand.get().getDefiningOp<GetOp>();
+      if (!get || (get.getExpert() && !lowered.contains(get.getExpert())))
+        return op.emitOpError("cannot be lowered: a weight is no moe.get");
+    } else if (!isa<GetOp>(op) && !lowered.contains(operand.get())) {
+      auto experts = operand.get().getDefiningOp<ExpertsOp>();
+      if (!isa<arith::AddFOp>(op) || !experts)
+        return op.emitOpError()
+               << "cannot be lowered: operand " << operand.getOperandNumber()
+               << " is no result of a layer";
+    }
+  }
+  return success();
+}
+
 LogicalResult Lowering::lower(Operation &op) {
+  if (failed(checkOperands(op)))
+    return failure();
   if (auto experts = dyn_cast<ExpertsOp>(op)) {
     // Lowered with the sum that it is part of.
-    auto sum = dyn_cast<arith::AddFOp>(*experts->getUsers().begin());
-    if (experts->hasOneUse() && sum && expertsOf(sum) == experts)
+    auto sum = experts->hasOneUse()
+                   ? dyn_cast<arith::AddFOp>(*experts->getUsers().begin())
+                   : arith::AddFOp();
+    if (sum && expertsOf(sum) == experts)
       return success();
     Value zero = filled(shapeOf(lowered.lookup(experts.getTokens())), 0.0f);
     FailureOr<Value> result = this->experts(experts, zero);
@@ -897,29 +925,31 @@ LogicalResult Lowering::lower(Operation &op) {
       });
 }
 
+/// (image [C, H, W]) -> (logits [1, classes], (experts [k], gates [k])...).
+static bool isRunType(FunctionType type) {
+  auto isTensor = [](Type type, int64_t rank, bool isIndex) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return tensor && tensor.hasStaticShape() && tensor.getRank() == rank &&
+           (isIndex ? tensor.getElementType().isIndex()
+                    : tensor.getElementType().isF32());
+  };
+  if (type.getNumInputs() != 1 || type.getNumResults() % 2 != 1 ||
+      !isTensor(type.getInput(0), 3, false) ||
+      !isTensor(type.getResult(0), 2, false) ||
+      cast<RankedTensorType>(type.getResult(0)).getDimSize(0) != 1)
+    return false;
+  for (unsigned i = 1; i < type.getNumResults(); i += 2)
+    if (!isTensor(type.getResult(i), 1, true) ||
+        !isTensor(type.getResult(i + 1), 1, false))
+      return false;
+  return true;
+}
+
 LogicalResult Lowering::run() {
-  // Parameters must be visible where they are used: the recipes need names.
-  WalkResult known = source.walk([](Operation *op) {
-    for (Value operand : op->getOperands()) {
-      auto argument = dyn_cast<BlockArgument>(operand);
-      bool isWeight = isa<AttentionOp, MlpOp, RouterOp, HeadOp, PatchEmbedOp,
-                          ClassTokenOp, PositionOp, LayerNormOp>(op) &&
-                      operand != op->getOperand(0);
-      if (isWeight && (argument || !operand.getDefiningOp<GetOp>())) {
-        op->emitOpError("cannot be lowered: a weight is no moe.get");
-        return WalkResult::interrupt();
-      }
-    }
-    return WalkResult::advance();
-  });
-  if (known.wasInterrupted())
-    return failure();
-  FunctionType type = source.getFunctionType();
-  if (type.getNumInputs() != 1 || type.getNumResults() < 1 ||
-      type.getNumResults() % 2 != 1)
+  if (!isRunType(source.getFunctionType()))
     return source.emitOpError(
         "must take an image and return logits and a pair per router");
-
+  FunctionType type = source.getFunctionType();
   auto image = cast<RankedTensorType>(type.getInput(0));
   int64_t classes = cast<RankedTensorType>(type.getResult(0)).getDimSize(1);
   SmallVector<Type> inputs{

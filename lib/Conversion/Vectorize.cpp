@@ -523,8 +523,10 @@ void Emitter::emitVector(unsigned lane) {
                          return {body(inner[0])};
                        })[0];
         if (laneReduced)
-          value = vector::ReductionOp::create(b, *combiningKind(op), value,
-                                              initial);
+          // In any order: else it is a chain of sixteen additions.
+          value =
+              vector::ReductionOp::create(b, *combiningKind(op), value, initial,
+                                          arith::FastMathFlags::reassoc);
         loops[lane] = index(0);
         return {store(value, out, outMap, loops)};
       })[0];

@@ -10,10 +10,16 @@ Value mlir::moe::getInRecipe(OpBuilder &builder, Location loc, ParamOp param) {
                        Value());
 }
 
+/// `name`, or `name` with a number if that is taken.
+static std::string uniqueName(SymbolTable &symbols, const std::string &name) {
+  std::string unique = name;
+  for (unsigned i = 1; symbols.lookup(unique); ++i)
+    unique = name + "." + std::to_string(i);
+  return unique;
+}
+
 ParamOp ParamDeriver::derive(ParamOp base, StringRef suffix, Recipe recipe) {
   std::string name = (base.getSymName() + suffix).str();
-  if (auto known = symbols.lookup<ParamOp>(name))
-    return known;
   OpBuilder builder(base.getContext());
   builder.setInsertionPointAfter(base);
   Location loc = base.getLoc();
@@ -23,6 +29,17 @@ ParamOp ParamDeriver::derive(ParamOp base, StringRef suffix, Recipe recipe) {
   Value value = recipe(builder, loc, getInRecipe(builder, loc, base));
   YieldOp::create(builder, loc, value);
   param.setType(cast<RankedTensorType>(value.getType()));
+
+  // The text says all: name, section, type and recipe.
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  param->print(os, OpPrintingFlags().useLocalScope());
+  auto [it, isNew] = derived.try_emplace(text, param);
+  if (!isNew) {
+    param.erase();
+    return cast<ParamOp>(it->second);
+  }
+  param.setSymName(uniqueName(symbols, name));
   symbols.insert(param);
   return param;
 }
@@ -30,8 +47,6 @@ ParamOp ParamDeriver::derive(ParamOp base, StringRef suffix, Recipe recipe) {
 ParamTableOp ParamDeriver::derive(ParamTableOp base, StringRef suffix,
                                   Recipe recipe) {
   std::string name = (base.getSymName() + suffix).str();
-  if (auto known = symbols.lookup<ParamTableOp>(name))
-    return known;
   SmallVector<Attribute> entries;
   RankedTensorType type;
   for (auto entry : base.getParams().getAsRange<FlatSymbolRefAttr>()) {

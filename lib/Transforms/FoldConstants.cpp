@@ -41,6 +41,13 @@ private:
 
 } // namespace
 
+/// Whether `value` is a parameter and not an entry of a table: recipes of an
+/// expert's weight and bias must name that expert's.
+static bool isSingleParam(Value value) {
+  auto get = value ? value.getDefiningOp<GetOp>() : GetOp();
+  return get && !get.getExpert();
+}
+
 //===----------------------------------------------------------------------===//
 // Attention's scale
 //===----------------------------------------------------------------------===//
@@ -71,8 +78,7 @@ void Folder::foldScale(AttentionOp op) {
 
 bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
   auto add = [&](Operation *op, OpOperand &weight, OpOperand *bias) {
-    if (!ParamDeriver::isParam(weight.get()) ||
-        (bias && !ParamDeriver::isParam(bias->get())))
+    if (!isSingleParam(weight.get()) || (bias && !isSingleParam(bias->get())))
       return false;
     consumers.push_back({op, &weight, bias});
     return true;
@@ -108,10 +114,10 @@ bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
 }
 
 void Folder::foldAffine(LayerNormOp op) {
-  auto scale = op.getScale() ? op.getScale().getDefiningOp<GetOp>() : GetOp();
-  auto shift = op.getShift() ? op.getShift().getDefiningOp<GetOp>() : GetOp();
-  if (!scale || !shift || scale.getExpert() || shift.getExpert())
+  if (!isSingleParam(op.getScale()) || !isSingleParam(op.getShift()))
     return;
+  auto scale = op.getScale().getDefiningOp<GetOp>();
+  auto shift = op.getShift().getDefiningOp<GetOp>();
   SmallVector<Consumer> consumers;
   if (!findConsumers(op, consumers))
     return;
@@ -123,8 +129,6 @@ void Folder::foldAffine(LayerNormOp op) {
     Value weight = consumer.weight->get();
     auto weightParam =
         deriver.lookup<ParamOp>(weight.getDefiningOp<GetOp>().getParamAttr());
-    if (!weightParam)
-      continue;
     // The suffix names the norm: a shared router may follow several.
     std::string suffix = (".after." + scaleParam.getSymName()).str();
     Value newWeight = deriver.derive(
@@ -134,6 +138,8 @@ void Folder::foldAffine(LayerNormOp op) {
         });
     int64_t outputs = cast<RankedTensorType>(weight.getType()).getDimSize(0);
     Type biasType = RankedTensorType::get({outputs}, builder.getF32Type());
+    // First the weight: a new bias moves the operands.
+    consumer.weight->set(newWeight);
     if (consumer.bias) {
       Value newBias = deriver.derive(
           builder, consumer.bias->get(), suffix,
@@ -156,10 +162,6 @@ void Folder::foldAffine(LayerNormOp op) {
       else
         cast<RouterOp>(consumer.op).getBiasMutable().assign(newBias);
     }
-    // Growing an op's operands moves them: look the weight up again.
-    for (OpOperand &operand : consumer.op->getOpOperands())
-      if (operand.get() == weight)
-        operand.set(newWeight);
   }
   OpBuilder builder(op);
   auto plain = LayerNormOp::create(builder, op.getLoc(), op.getTokens(),
@@ -183,7 +185,8 @@ void Folder::foldTokens(PositionOp op) {
   auto position = op.getEmbedding().getDefiningOp<GetOp>();
   auto token =
       classToken ? classToken.getToken().getDefiningOp<GetOp>() : GetOp();
-  if (!bias || !position || (classToken && !token) ||
+  if (!isSingleParam(embed.getOffset()) || !isSingleParam(op.getEmbedding()) ||
+      (classToken && !isSingleParam(classToken.getToken())) ||
       bias.getType().getRank() != 1)
     return;
 

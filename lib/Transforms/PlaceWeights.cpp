@@ -21,6 +21,15 @@ struct PlaceWeights : moe::impl::PlaceWeightsBase<PlaceWeights> {
     ModuleOp module = getOperation();
     SymbolTable symbols(module);
     llvm::StringMap<int64_t> used;
+    auto endOf = [](ParamOp param) {
+      return int64_t(*param.getOffset()) +
+             param.getTensorType().getNumElements() * int64_t(sizeof(float));
+    };
+    for (auto param : module.getOps<ParamOp>())
+      if (param.getOffset()) {
+        int64_t &end = used[param.getSectionName()];
+        end = std::max(end, endOf(param));
+      }
     auto place = [&](FlatSymbolRefAttr name) -> ParamOp {
       auto param = symbols.lookup<ParamOp>(name.getAttr());
       if (param.getOffset())
@@ -31,7 +40,7 @@ struct PlaceWeights : moe::impl::PlaceWeightsBase<PlaceWeights> {
       end = llvm::alignTo(end, alignment);
       param.setSection(param.getSectionName());
       param.setOffset(end);
-      end += param.getTensorType().getNumElements() * int64_t(sizeof(float));
+      end = endOf(param);
       return param;
     };
 

@@ -92,11 +92,18 @@ private:
   /// Experts work on each token by itself: their bodies take fewer.
   FailureOr<Value> rebuild(ExpertsOp op, int64_t first, RankedTensorType type,
                            PatternRewriter &rewriter) const {
+    // A value with a row per token that is no result of the body's own keeps
+    // all its rows.
+    auto isTokenWise = [&](Operation &inner) {
+      return isa<MlpOp, LayerNormOp, GetOp, YieldOp, arith::AddFOp>(inner) &&
+             llvm::none_of(inner.getOperands(), [&](Value operand) {
+               return operand.getType() == op.getType() &&
+                      (operand.getParentBlock() != inner.getBlock() ||
+                       operand.getDefiningOp<GetOp>());
+             });
+    };
     for (Region &body : op.getBodies())
-      if (!llvm::all_of(body.front(), [](Operation &inner) {
-            return isa<MlpOp, LayerNormOp, GetOp, YieldOp, arith::AddFOp>(
-                inner);
-          }))
+      if (!llvm::all_of(body.front(), isTokenWise))
         return failure();
     RankedTensorType old = op.getType();
     Value tokens = sliced(rewriter, op.getTokens(), first, type.getDimSize(0));

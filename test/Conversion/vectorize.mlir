@@ -1,83 +1,141 @@
-// RUN: moe-opt %s --pass-pipeline='builtin.module(func.func(moe-vectorize{cpu=x86-64-v4}))' | FileCheck %s --check-prefixes=CHECK,V4
-// RUN: moe-opt %s --pass-pipeline='builtin.module(func.func(moe-vectorize{cpu=x86-64-v3}))' | FileCheck %s --check-prefixes=CHECK,V3
-// RUN: moe-opt %s --pass-pipeline='builtin.module(func.func(moe-vectorize{cpu=x86-64}))' | FileCheck %s --check-prefixes=CHECK,SSE
-// RUN: not moe-opt %s --pass-pipeline='builtin.module(func.func(moe-vectorize{cpu=z80}))' 2>&1 | FileCheck %s --check-prefix=UNKNOWN
+// A matrix product of 49 rows and 6 panels over k = 64, and what follows it.
+// RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V4
+// RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v3 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V3
+// RUN: moe-opt %s --moe-vectorize=cpu=x86-64 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V1
+// RUN: moe-opt %s --moe-vectorize --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V1
+// RUN: not moe-opt %s --moe-vectorize=cpu=vax 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
-// UNKNOWN: error: unknown CPU 'z80'
+// UNKNOWN: error: unknown CPU 'vax'
 
-#a = affine_map<(m, p, c, k) -> (m, k)>
-#b = affine_map<(m, p, c, k) -> (p, k, c)>
-#c = affine_map<(m, p, c, k) -> (m, p, c)>
-#id = affine_map<(m, p, c) -> (m, p, c)>
-#bias = affine_map<(m, p, c) -> (p, c)>
+// ALL-LABEL: func.func @matmul(
+// ALL-SAME: %[[A:.*]]: tensor<49x64xf32>, %[[W:.*]]: tensor<6x64x16xf32>, %[[B:.*]]: tensor<6x16xf32>
+// ALL-NOT: linalg
 
-// A product with its bias: accumulators live through the loop over k, the bias
-// is added before the only store.
-// CHECK-LABEL: func.func @product
-func.func @product(%a: tensor<50x192xf32>, %b: tensor<36x192x16xf32>, %bias: tensor<36x16xf32>) -> tensor<50x36x16xf32> {
+// 32 registers: 9 rows x 3 panels, and the 4 rows that are left.
+// V4: scf.for %{{.*}} = %{{.*}} to %c6 step %c3
+// V4: scf.for %{{.*}} = %{{.*}} to %c45 step %c9
+// V4: %[[ACC:.*]]:27 = scf.for %{{.*}} to %c64 step %c1
+// V4-COUNT-27: vector.fma
+// V4-NOT: vector.fma
+// The epilogue is in the tile: bias, then exp, for each accumulator.
+// V4: arith.addf %[[ACC]]#0, %{{.*}} : vector<16xf32>
+// V4-NEXT: math.exp
+// V4-NEXT: vector.transfer_write
+// V4: :12 = scf.for %{{.*}} to %c64 step %c1
+// V4-COUNT-12: vector.fma
+// V4-NOT: vector.fma
+
+// 16 registers of 8 lanes: 5 rows x 1 panel.
+// V3: scf.for %{{.*}} = %{{.*}} to %c6 step %c1
+// V3: scf.for %{{.*}} = %{{.*}} to %c45 step %c5
+// V3: :5 = scf.for %{{.*}} to %c64 step %c1
+// V3-COUNT-5: vector.fma
+// V3: math.exp
+// V3: vector.transfer_write
+
+// 16 registers of 4 lanes and no multiply-add.
+// V1-NOT: vector.fma
+// V1: scf.for %{{.*}} = %{{.*}} to %c48 step %c2
+// V1: %[[ACC:.*]]:2 = scf.for %{{.*}} to %c64 step %c1
+// V1: %[[P:.*]] = arith.mulf %{{.*}}, %{{.*}} : vector<16xf32>
+// V1-NEXT: arith.addf %[[P]], %{{.*}} : vector<16xf32>
+// V1: math.exp
+// V1: vector.transfer_write
+// V1-NOT: vector.fma
+// ALL: return
+func.func @matmul(%a: tensor<49x64xf32>, %w: tensor<6x64x16xf32>, %b: tensor<6x16xf32>) -> tensor<49x6x16xf32> {
   %zero = arith.constant 0.0 : f32
-  %0 = bufferization.alloc_tensor() : tensor<50x36x16xf32>
-  %1 = linalg.fill ins(%zero : f32) outs(%0 : tensor<50x36x16xf32>) -> tensor<50x36x16xf32>
-  %2 = linalg.generic {indexing_maps = [#a, #b, #c], iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
-      ins(%a, %b : tensor<50x192xf32>, tensor<36x192x16xf32>) outs(%1 : tensor<50x36x16xf32>) {
-  ^bb0(%x: f32, %w: f32, %s: f32):
-    %3 = arith.mulf %x, %w : f32
-    %4 = arith.addf %s, %3 : f32
-    linalg.yield %4 : f32
-  } -> tensor<50x36x16xf32>
-  %5 = bufferization.alloc_tensor() : tensor<50x36x16xf32>
-  %6 = linalg.generic {indexing_maps = [#id, #bias, #id], iterator_types = ["parallel", "parallel", "parallel"]}
-      ins(%2, %bias : tensor<50x36x16xf32>, tensor<36x16xf32>) outs(%5 : tensor<50x36x16xf32>) {
+  %e = bufferization.alloc_tensor() : tensor<49x6x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<49x6x16xf32>) -> tensor<49x6x16xf32>
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(m, p, c, k) -> (m, k)>, affine_map<(m, p, c, k) -> (p, k, c)>, affine_map<(m, p, c, k) -> (m, p, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %w : tensor<49x64xf32>, tensor<6x64x16xf32>) outs(%f : tensor<49x6x16xf32>) {
   ^bb0(%x: f32, %y: f32, %s: f32):
-    %7 = arith.addf %x, %y : f32
-    linalg.yield %7 : f32
-  } -> tensor<50x36x16xf32>
-  // V4: scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>,
-  // V4-COUNT-20: vector.fma
-  // V3: scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>{{.*}}) {
-  // V3: vector.fma
-  // SSE-NOT: vector.fma
-  // SSE: scf.for {{.*}} -> (vector<16xf32>, vector<16xf32>) {
-  // SSE: arith.mulf {{.*}} : vector<16xf32>
-  // SSE: arith.addf {{.*}} : vector<16xf32>
-  // CHECK: scf.yield
-  // CHECK: vector.transfer_read %{{.*}} : tensor<36x16xf32>, vector<16xf32>
-  // CHECK: arith.addf {{.*}} : vector<16xf32>
-  // CHECK: vector.transfer_write
-  // CHECK-NOT: linalg
-  return %6 : tensor<50x36x16xf32>
+    %p = arith.mulf %x, %y : f32
+    %q = arith.addf %s, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<49x6x16xf32>
+  %e2 = bufferization.alloc_tensor() : tensor<49x6x16xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(m, p, c) -> (m, p, c)>, affine_map<(m, p, c) -> (p, c)>, affine_map<(m, p, c) -> (m, p, c)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%0, %b : tensor<49x6x16xf32>, tensor<6x16xf32>) outs(%e2 : tensor<49x6x16xf32>) {
+  ^bb0(%x: f32, %y: f32, %o: f32):
+    %q = arith.addf %x, %y : f32
+    %r = math.exp %q : f32
+    linalg.yield %r : f32
+  } -> tensor<49x6x16xf32>
+  return %1 : tensor<49x6x16xf32>
 }
 
-// Lanes that are reduced: a vector of sums, put together at the end.
-// CHECK-LABEL: func.func @rows
-func.func @rows(%a: tensor<5x3x16xf32>) -> tensor<5xf32> {
+// The product has a second reader: it is written whole before the others run.
+// ALL-LABEL: func.func @two_readers(
+// ALL: %[[P:.*]] = vector.transfer_write %{{.*}} tensor<1x1x16xf32>
+// ALL: math.exp
+// ALL: vector.transfer_write
+// ALL: return %{{.*}}, %{{.*}} :
+func.func @two_readers(%a: tensor<1x64xf32>, %w: tensor<1x64x16xf32>) -> (tensor<1x1x16xf32>, tensor<1x1x16xf32>) {
+  %zero = arith.constant 0.0 : f32
+  %e = bufferization.alloc_tensor() : tensor<1x1x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x1x16xf32>) -> tensor<1x1x16xf32>
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(m, p, c, k) -> (m, k)>, affine_map<(m, p, c, k) -> (p, k, c)>, affine_map<(m, p, c, k) -> (m, p, c)>],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%a, %w : tensor<1x64xf32>, tensor<1x64x16xf32>) outs(%f : tensor<1x1x16xf32>) {
+  ^bb0(%x: f32, %y: f32, %s: f32):
+    %p = arith.mulf %x, %y : f32
+    %q = arith.addf %s, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<1x1x16xf32>
+  %e2 = bufferization.alloc_tensor() : tensor<1x1x16xf32>
+  %1 = linalg.generic {
+      indexing_maps = [affine_map<(m, p, c) -> (m, p, c)>, affine_map<(m, p, c) -> (m, p, c)>],
+      iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%0 : tensor<1x1x16xf32>) outs(%e2 : tensor<1x1x16xf32>) {
+  ^bb0(%x: f32, %o: f32):
+    %r = math.exp %x : f32
+    linalg.yield %r : f32
+  } -> tensor<1x1x16xf32>
+  return %0, %1 : tensor<1x1x16xf32>, tensor<1x1x16xf32>
+}
+
+// A reduction over panels and lanes: lanes in a vector until the end.
+// ALL-LABEL: func.func @row_maximum(
+// ALL: scf.for %{{.*}} = %c0 to %c49
+// ALL: %[[V:.*]] = scf.for {{.*}} -> (vector<16xf32>)
+// ALL: arith.maximumf {{.*}} : vector<16xf32>
+// ALL: vector.reduction <maximumf>, %[[V]], %{{.*}} : vector<16xf32> into f32
+// ALL: return
+func.func @row_maximum(%x: tensor<49x6x16xf32>) -> tensor<49xf32> {
   %low = arith.constant 0xFF800000 : f32
-  %0 = bufferization.alloc_tensor() : tensor<5xf32>
-  %1 = linalg.fill ins(%low : f32) outs(%0 : tensor<5xf32>) -> tensor<5xf32>
-  // CHECK: scf.for {{.*}} -> (vector<16xf32>)
-  // CHECK: arith.maximumf {{.*}} : vector<16xf32>
-  // CHECK: vector.reduction <maximumf>
-  %2 = linalg.generic {indexing_maps = [#id, affine_map<(m, p, c) -> (m)>], iterator_types = ["parallel", "reduction", "reduction"]}
-      ins(%a : tensor<5x3x16xf32>) outs(%1 : tensor<5xf32>) {
-  ^bb0(%x: f32, %s: f32):
-    %3 = arith.maximumf %x, %s : f32
-    linalg.yield %3 : f32
-  } -> tensor<5xf32>
-  return %2 : tensor<5xf32>
+  %e = bufferization.alloc_tensor() : tensor<49xf32>
+  %f = linalg.fill ins(%low : f32) outs(%e : tensor<49xf32>) -> tensor<49xf32>
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(m, p, c) -> (m, p, c)>, affine_map<(m, p, c) -> (m)>],
+      iterator_types = ["parallel", "reduction", "reduction"]}
+      ins(%x : tensor<49x6x16xf32>) outs(%f : tensor<49xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    %r = arith.maximumf %i, %o : f32
+    linalg.yield %r : f32
+  } -> tensor<49xf32>
+  return %0 : tensor<49xf32>
 }
 
-// No dimension of 16 lanes: scalars.
-// CHECK-LABEL: func.func @scalars
-// CHECK: tensor.extract
-// CHECK: arith.mulf {{.*}} : f32
-// CHECK: tensor.insert
-func.func @scalars(%a: tensor<5xf32>) -> tensor<5xf32> {
-  %0 = bufferization.alloc_tensor() : tensor<5xf32>
-  %1 = linalg.generic {indexing_maps = [affine_map<(m) -> (m)>, affine_map<(m) -> (m)>], iterator_types = ["parallel"]}
-      ins(%a : tensor<5xf32>) outs(%0 : tensor<5xf32>) {
-  ^bb0(%x: f32, %s: f32):
-    %2 = arith.mulf %x, %x : f32
-    linalg.yield %2 : f32
-  } -> tensor<5xf32>
-  return %1 : tensor<5xf32>
+// A transposition has no lanes: scalars.
+// ALL-LABEL: func.func @transpose(
+// ALL-NOT: vector
+// ALL: tensor.extract
+// ALL: tensor.insert
+// ALL: return
+func.func @transpose(%x: tensor<5x20xf32>) -> tensor<20x5xf32> {
+  %e = bufferization.alloc_tensor() : tensor<20x5xf32>
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<5x20xf32>) outs(%e : tensor<20x5xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    linalg.yield %i : f32
+  } -> tensor<20x5xf32>
+  return %0 : tensor<20x5xf32>
 }

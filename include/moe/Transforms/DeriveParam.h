@@ -20,8 +20,8 @@ public:
   explicit ParamDeriver(ModuleOp module)
       : module(module), symbols(module.getOperation()) {}
 
-  /// The parameter `base` + `suffix`, in the section of `base`. The suffix must
-  /// tell recipes on the same base apart.
+  /// The parameter with that recipe on `base`, in the section of `base`, called
+  /// `base` + `suffix` (with a number if another recipe took the name).
   ParamOp derive(ParamOp base, StringRef suffix, Recipe recipe);
 
   /// The table of `derive(entry)` for each entry of `base`.
@@ -44,6 +44,9 @@ public:
 private:
   ModuleOp module;
   SymbolTable symbols;
+  /// By their text, with the name that they were asked for.
+  llvm::StringMap<Operation *> derived;
+  llvm::DenseMap<ArrayAttr, Operation *> tables;
 };
 
 /// `moe.get` of `param` inside a recipe.
