@@ -816,10 +816,11 @@ LogicalResult Lowering::lower(arith::AddFOp op) {
     lowered[op] = *sum;
     return success();
   }
-  // In place: nobody reads the stream as it was before, as a rule, and
-  // bufferisation copies where somebody does.
+  // Not in place: one buffer for the stream through all blocks would be one set
+  // of aliases, which bufferisation compares pair by pair.
   AffineMap full = b.getMultiDimIdentityMap(3);
-  lowered[op] = generic({lowered.lookup(op.getRhs())}, residual, {full, full},
+  lowered[op] = generic({lowered.lookup(op.getRhs()), residual},
+                        empty(shapeOf(residual)), {full, full, full},
                         SmallVector<IteratorType>(3, IteratorType::parallel),
                         [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
                           return arith::AddFOp::create(ib, args[1], args[0]);

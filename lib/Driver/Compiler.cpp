@@ -57,9 +57,15 @@ public:
   }
   llvm::Error open(StringRef path, unsigned mode) {
     target = path.str();
-    if (llvm::sys::fs::is_directory(path))
-      return llvm::createFileError(
-          path, std::make_error_code(std::errc::is_a_directory));
+    // A device or a pipe would be replaced by a file; where a link leads is
+    // replaced, not the link.
+    llvm::sys::fs::file_status status;
+    if (!llvm::sys::fs::status(path, status) && exists(status) &&
+        status.type() != llvm::sys::fs::file_type::regular_file)
+      return llvm::createStringError("expected a regular file or none");
+    SmallString<128> real;
+    if (exists(status) && !llvm::sys::fs::real_path(path, real))
+      target = std::string(real);
     auto file = llvm::sys::fs::TempFile::create(target + ".%%%%%%.tmp", mode);
     if (!file)
       return llvm::createFileError(path, file.takeError());

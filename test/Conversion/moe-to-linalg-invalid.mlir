@@ -29,12 +29,16 @@ func.func @run(%x: tensor<1x8x8xf32>) {
 // -----
 
 moe.param @w : tensor<16x1x8x8xf32>
-func.func @run(%x: tensor<1x8x8xf32>) -> tensor<1x16xf32> {
+moe.param @b : tensor<16xf32>
+moe.param @c : tensor<1xf32>
+func.func @run(%x: tensor<1x8x8xf32>) -> tensor<1x1xf32> {
   %w = moe.get @w : tensor<16x1x8x8xf32>
-  %b = arith.constant dense<0.0> : tensor<16xf32>
-  // expected-error@+1 {{'moe.patch_embed' op cannot be lowered: a weight is no moe.get}}
+  %b = moe.get @b : tensor<16xf32>
+  %c = moe.get @c : tensor<1xf32>
   %0 = moe.patch_embed %x, %w, %b : tensor<1x8x8xf32>, tensor<16x1x8x8xf32>, tensor<16xf32> -> tensor<1x16xf32>
-  return %0 : tensor<1x16xf32>
+  // expected-error@+1 {{'moe.head' op cannot be lowered: a weight is no moe.get}}
+  %1 = moe.head %0 weight(%0, %c) : tensor<1x16xf32>, tensor<1x16xf32>, tensor<1xf32> -> tensor<1x1xf32>
+  return %1 : tensor<1x1xf32>
 }
 
 // -----
