@@ -64,6 +64,9 @@ int mlir::moe::compileMain(int argc, char **argv) {
   registerMLIRContextCLOptions();
   registerPassManagerCLOptions();
   registerDefaultTimingManagerCLOptions();
+  for (auto &[name, option] : cl::getRegisteredOptions())
+    if (name == "time-passes" || name.starts_with("mlir-"))
+      option->addCategory(category);
   cl::HideUnrelatedOptions(category);
   // Wrong usage is exit code 2; ParseCommandLineOptions alone would exit
   // with 1.

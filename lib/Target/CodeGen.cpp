@@ -77,6 +77,8 @@ mlir::moe::addVariant(ModuleOp module, const CpuTarget &cpu,
       function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     } else {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
+      // A kernel serves many layers; inlined, each would have a copy of it.
+      function.addFnAttr(llvm::Attribute::NoInline);
     }
   }
   if (llvm::Linker::linkModules(destination, std::move(variant)))
