@@ -47,7 +47,11 @@ private:
   bool isContraction();
   void emitContraction();
   void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
-                           int64_t panels, Loops loops, Value &out);
+                           int64_t panels, Value tile, Loops loops, Value &out);
+  /// Prefetches what this step over k of the tile has to bring in of the panels
+  /// that come after these; `tile` counts the tiles that share a panel.
+  void prefetchNext(Value k, Value tile, Value panelStart, int64_t panels,
+                    Loops loops);
   std::optional<unsigned> findLane();
   void emitVector(unsigned lane);
   void emitScalar();
@@ -55,6 +59,9 @@ private:
   // Pieces.
   Value index(int64_t value) {
     return arith::ConstantIndexOp::create(b, value);
+  }
+  Value scaled(Value value, int64_t factor) {
+    return b.createOrFold<arith::MulIOp>(value, index(factor));
   }
   Value evaluate(AffineExpr expr, const Loops &loops);
   SmallVector<Value> evaluate(AffineMap map, const Loops &loops);
@@ -90,7 +97,11 @@ private:
   std::optional<unsigned> row;
   AffineMap aMap, bMap, cMap;
   Value aTensor, bTensor;
-  SmallVector<unsigned> outer, reduction;
+  // Loops around the panels (the weight has them), between panels and rows (it
+  // has not), and over k.
+  SmallVector<unsigned> outer, middle, reduction;
+  Value bMemory; // The weight in memory, to prefetch; null for activations.
+  moe::Prefetch prefetch;
   /// Element-wise generics that read the result and nothing else does.
   SmallVector<GenericOp> epilogue;
 };
@@ -261,15 +272,13 @@ bool Emitter::isContraction() {
   for (unsigned d = 0; d < iterators.size(); ++d) {
     if (iterators[d] == IteratorType::reduction)
       reduction.push_back(d);
-    else if (d != lane && d != panel) {
-      outer.push_back(d);
-      // The innermost dimension that the weight does not have: its rows share
-      // the weight's vectors.
-      if (!bMap.isFunctionOfDim(d))
-        row = d;
-    }
+    else if (d != lane && d != panel)
+      (bMap.isFunctionOfDim(d) ? outer : middle).push_back(d);
   }
-  llvm::erase_if(outer, [&](unsigned d) { return row == d; });
+  // The innermost dimension that the weight does not have: its rows share the
+  // weight's vectors.
+  if (!middle.empty())
+    row = middle.pop_back_val();
   return !reduction.empty();
 }
 
@@ -304,9 +313,57 @@ GenericOp elementwiseReader(GenericOp op) {
   return reader;
 }
 
+/// The buffer that `tensor` is a view of, seen as the same view; null if it is
+/// no weight.
+static Value weightMemory(ImplicitLocOpBuilder &b, Value tensor) {
+  Operation *def = tensor.getDefiningOp();
+  if (auto base = dyn_cast_or_null<bufferization::ToTensorOp>(def))
+    return base.getBuffer().getDefiningOp<WeightsOp>() ? base.getBuffer()
+                                                       : Value();
+  if (auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(def)) {
+    Value source = weightMemory(b, expand.getSrc());
+    if (!source)
+      return {};
+    return memref::ExpandShapeOp::create(
+        b, expand.getResultType().getShape(), source,
+        expand.getReassociationIndices(), expand.getMixedOutputShape());
+  }
+  if (auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(def)) {
+    Value source = weightMemory(b, slice.getSource());
+    if (!source || slice.getType().getRank() != slice.getSourceType().getRank())
+      return {};
+    return memref::SubViewOp::create(b, source, slice.getMixedOffsets(),
+                                     slice.getMixedSizes(),
+                                     slice.getMixedStrides());
+  }
+  return {};
+}
+
+void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
+                           int64_t panels, Loops loops) {
+  // The lines of the next panels follow each other, whatever panel they are of.
+  Value line = scaled(tile, prefetch.linesPerTile);
+  int64_t stride = prefetch.steps * prefetch.linesPerStep;
+  for (unsigned d : llvm::reverse(ArrayRef(reduction).drop_back())) {
+    line = b.createOrFold<arith::AddIOp>(line, scaled(loops[d], stride));
+    stride *= ranges[d];
+    loops[d] = index(0);
+  }
+  line = b.createOrFold<arith::AddIOp>(line, scaled(k, prefetch.linesPerStep));
+  loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(panels));
+  loops[lane] = index(0);
+  for (int64_t i = 0; i < prefetch.linesPerStep; ++i) {
+    loops[reduction.back()] = b.createOrFold<arith::AddIOp>(line, index(i));
+    // To the second-level cache: the first has no room for the next panels.
+    memref::PrefetchOp::create(b, bMemory, evaluate(bMap, loops),
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+  }
+}
+
 void Emitter::emitContractionTile(Value rowStart, int64_t rows,
-                                  Value panelStart, int64_t panels, Loops loops,
-                                  Value &out) {
+                                  Value panelStart, int64_t panels, Value tile,
+                                  Loops loops, Value &out) {
   auto at = [&](int64_t r, int64_t p) {
     if (row)
       loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
@@ -317,7 +374,7 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
   Value zero =
       arith::ConstantOp::create(b, b.getZeroAttr(vectorType(b.getF32Type())));
   SmallVector<Value> accumulators(rows * panels, zero);
-  accumulators = nest(reduction, loops, accumulators, [&](ValueRange state) {
+  auto step = [&](ValueRange state) {
     SmallVector<Value> next(state);
     SmallVector<Value> weights;
     for (int64_t p = 0; p < panels; ++p) {
@@ -334,7 +391,28 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
             multiplyAdd(input, weights[p], next[r * panels + p]);
     }
     return next;
-  });
+  };
+  unsigned inner = reduction.back();
+  accumulators =
+      nest(ArrayRef(reduction).drop_back(), loops, accumulators,
+           [&](ValueRange outerState) {
+             // The prefetches come with the first steps only, in a loop of
+             // their own: unrolled steps would be mixed by LLVM's scheduler,
+             // which then spills.
+             SmallVector<Value> state(outerState);
+             if (prefetch.steps > 0)
+               state = loop(0, prefetch.steps, 1, state,
+                            [&](Value k, ValueRange current) {
+                              prefetchNext(k, tile, panelStart, panels, loops);
+                              loops[inner] = k;
+                              return step(current);
+                            });
+             return loop(prefetch.steps, ranges[inner], 1, state,
+                         [&](Value k, ValueRange current) {
+                           loops[inner] = k;
+                           return step(current);
+                         });
+           });
 
   // What follows happens while the tile is in registers.
   for (int64_t r = 0; r < rows; ++r) {
@@ -398,35 +476,59 @@ void Emitter::emitContraction() {
 
   int64_t rows = row ? ranges[*row] : 1, panels = ranges[panel];
   RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
+  int64_t tilesPerRun = llvm::divideCeil(rows, tile.rows), tiles = tilesPerRun;
+  for (unsigned d : middle)
+    tiles *= ranges[d];
+  bMemory = weightMemory(b, bTensor);
+  if (bMemory) {
+    int64_t runs = 1;
+    for (unsigned d : ArrayRef(reduction).drop_back())
+      runs *= ranges[d];
+    prefetch = planPrefetch(tile.panels, tiles, runs, ranges[reduction.back()]);
+  }
   Loops loops(ranges.size());
   // Panels outside: a panel stays in the cache for all rows, and the weight is
   // streamed once.
-  auto overRows = [&](Value p, int64_t panelCount, Value result) {
+  auto emitTile = [&](Value r, int64_t rowCount, Value p, int64_t panelCount,
+                      Value current) {
+    Value position = b.createOrFold<arith::DivUIOp>(r, index(tile.rows));
+    int64_t stride = tilesPerRun;
+    for (unsigned d : llvm::reverse(middle)) {
+      position =
+          b.createOrFold<arith::AddIOp>(position, scaled(loops[d], stride));
+      stride *= ranges[d];
+    }
+    emitContractionTile(r, rowCount, p, panelCount, position, loops, current);
+    return current;
+  };
+  auto overRows = [&](Value p, int64_t panelCount,
+                      ValueRange start) -> SmallVector<Value> {
     int64_t whole = rows / tile.rows * tile.rows;
-    result =
-        loop(0, whole, tile.rows, result,
+    SmallVector<Value> result =
+        loop(0, whole, tile.rows, start,
              [&](Value r, ValueRange state) -> SmallVector<Value> {
-               Value current = state[0];
-               emitContractionTile(r, tile.rows, p, panelCount, loops, current);
-               return {current};
-             })[0];
+               return {emitTile(r, tile.rows, p, panelCount, state[0])};
+             });
     if (whole < rows)
-      emitContractionTile(index(whole), rows - whole, p, panelCount, loops,
-                          result);
+      result = {emitTile(index(whole), rows - whole, p, panelCount, result[0])};
     return result;
   };
-  Value result =
-      nest(outer, loops, out, [&](ValueRange state) -> SmallVector<Value> {
-        int64_t whole = panels / tile.panels * tile.panels;
-        Value current =
-            loop(0, whole, tile.panels, state[0],
-                 [&](Value p, ValueRange inner) -> SmallVector<Value> {
-                   return {overRows(p, tile.panels, inner[0])};
-                 })[0];
-        if (whole < panels)
-          current = overRows(index(whole), panels - whole, current);
-        return {current};
-      })[0];
+  auto overPanels = [&](ValueRange start) {
+    auto body = [&](Value p, int64_t panelCount, ValueRange state) {
+      return nest(middle, loops, state, [&](ValueRange inner) {
+        return overRows(p, panelCount, inner);
+      });
+    };
+    int64_t whole = panels / tile.panels * tile.panels;
+    SmallVector<Value> result =
+        loop(0, whole, tile.panels, start, [&](Value p, ValueRange state) {
+          return body(p, tile.panels, state);
+        });
+    if (whole < panels)
+      result = body(index(whole), panels - whole, result);
+    return result;
+  };
+  Value result = nest(outer, loops, out, overPanels)[0];
   last.getResult(0).replaceAllUsesWith(result);
   for (GenericOp step : llvm::reverse(epilogue))
     step.erase();

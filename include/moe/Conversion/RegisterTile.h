@@ -29,6 +29,22 @@ struct RegisterTile {
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 
+/// How the panels that come next are prefetched while a product works on some:
+/// every tile of rows brings in its share, with the first steps of each run of
+/// the innermost loop over k. All of it in the first tile would ask for more
+/// than the memory can answer.
+struct Prefetch {
+  /// Steps of each run that prefetch; 0: none.
+  int64_t steps = 0;
+  /// Lines of 64 bytes, a panel's 16 channels for one k.
+  int64_t linesPerStep = 0, linesPerTile = 0;
+};
+
+/// Plans the prefetch of `panels` panels by `tiles` tiles, each of which makes
+/// `runs` runs of `depth` steps.
+Prefetch planPrefetch(int64_t panels, int64_t tiles, int64_t runs,
+                      int64_t depth);
+
 } // namespace mlir::moe
 
 #endif // MOE_CONVERSION_REGISTERTILE_H
