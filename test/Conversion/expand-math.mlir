@@ -30,10 +30,18 @@ func.func @exp_vector(%x: vector<16xf32>) -> vector<16xf32> {
   return %0 : vector<16xf32>
 }
 
+// One polynomial, of an argument cut off at both sides.
 // CHECK-LABEL: func.func @erf(
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant dense<3.69{{0*}}e+00> : vector<16xf32>
+// CHECK-DAG: %[[LOW:.*]] = arith.constant dense<-3.69{{0*}}e+00> : vector<16xf32>
 // CHECK-NOT: math.{{e|t}}
-// FMA: math.fma
+// CHECK: arith.cmpf olt, %[[HIGH]], %{{.*}} : vector<16xf32>
 // CHECK: arith.select {{.*}} : vector<16xi1>, vector<16xf32>
+// CHECK: arith.cmpf olt, %{{.*}}, %[[LOW]] : vector<16xf32>
+// CHECK: %[[T:.*]] = arith.select {{.*}} : vector<16xi1>, vector<16xf32>
+// CHECK: arith.mulf %[[T]], %[[T]] : vector<16xf32>
+// FMA-COUNT-15: math.fma {{.*}} : vector<16xf32>
+// CHECK: arith.mulf %[[T]], %{{.*}} : vector<16xf32>
 // CHECK-NOT: math.{{e|t}}
 // CHECK: return
 func.func @erf(%x: vector<16xf32>, %y: f32) -> (vector<16xf32>, f32) {
