@@ -144,13 +144,19 @@ std::string mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
     escaped += c;
   }
   std::string text;
-  for (const WeightSection &section : sections)
+  for (const WeightSection &section : sections) {
+    // A page fault maps its neighbours within 64 KiB too ("fault-around"):
+    // experts that are as large as that begin there, so that the neighbours are
+    // never another expert's.
+    bool isLargeExpert =
+        StringRef(section.name).contains(".expert.") && section.size > 1 << 15;
     text += llvm::formatv(".section .moe.{0},\"a\",@progbits\n"
-                          ".p2align 12\n"
+                          ".p2align {5}\n"
                           ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"
                           ".incbin \"{2}\",{3},{4}\n"
                           ".size {1}, {4}\n.p2align 12\n",
                           section.name, section.symbol, escaped, section.begin,
-                          section.size);
+                          section.size, isLargeExpert ? 16 : 12);
+  }
   return text;
 }
