@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Runs the polynomials of --moe-expand-math on many numbers.
+
+    math_accuracy.py --work DIR
+
+Compiles each function for each CPU level that this machine has and compares
+with float64, in units in the last place of the exact result.
+"""
+
+import argparse
+import ctypes
+import math
+import os
+import subprocess
+
+import numpy as np
+
+MODULE = """
+func.func @apply(%x: memref<{count}x16xf32>, %y: memref<{count}x16xf32>) {{
+  %zero = arith.constant 0 : index
+  %one = arith.constant 1 : index
+  %count = arith.constant {count} : index
+  scf.for %i = %zero to %count step %one {{
+    %v = vector.load %x[%i, %zero] : memref<{count}x16xf32>, vector<16xf32>
+    %f = math.{function} %v : vector<16xf32>
+    vector.store %f, %y[%i, %zero] : memref<{count}x16xf32>, vector<16xf32>
+  }}
+  return
+}}
+"""
+
+# What Linux calls the last feature of a level.
+LEVELS = {"x86-64": "sse2", "x86-64-v3": "fma", "x86-64-v4": "avx512dq"}
+
+INFINITY = float("inf")
+
+
+def erf(x):
+    return np.array([math.erf(value) for value in x])
+
+
+# Name: float64 function, range, greatest error in units in the last place, and
+# pairs of special arguments and results.
+FUNCTIONS = {
+    "exp": (np.exp, (-86.5, 88.7), 2.0,
+            [(-INFINITY, 0), (-100, 0), (0, 1), (INFINITY, INFINITY)]),
+    "erf": (erf, (-6, 6), 5.0,
+            [(-INFINITY, -1), (-1e30, -1), (-4, -1), (0, 0), (4, 1),
+             (INFINITY, 1)]),
+    "tanh": (np.tanh, (-12, 12), 2.5,
+             [(-INFINITY, -1), (-30, -1), (0, 0), (30, 1), (INFINITY, 1)]),
+    "rsqrt": (lambda x: 1 / np.sqrt(x), (1e-30, 1e30), 1.5,
+              [(0, INFINITY), (INFINITY, 0), (1, 1)]),
+}
+
+
+def arguments(low, high):
+    """float32: evenly spaced, and of every magnitude down to 1e-30."""
+    even = np.linspace(low, high, 200001)
+    limit = max(abs(low), abs(high))
+    small = np.logspace(-30, math.log10(limit), 50000)
+    both = np.concatenate([even, small, -small]).astype(np.float32)
+    return both[(both >= low) & (both <= high)]
+
+
+def compile_function(function, level, count, folder):
+    """The compiled loop over [count, 16] floats, as a ctypes function."""
+    stem = os.path.join(folder, f"{function}-{level}")
+    with open(stem + ".mlir", "w", encoding="utf-8") as file:
+        file.write(MODULE.format(function=function, count=count))
+    dialect = subprocess.run(
+        ["moe-opt", stem + ".mlir", f"--moe-to-llvm=cpu={level}"],
+        check=True, capture_output=True).stdout
+    with open(stem + ".ll", "wb") as file:
+        subprocess.run(["mlir-translate", "--mlir-to-llvmir"], check=True,
+                       input=dialect, stdout=file)
+    subprocess.run(["clang", "-O2", "-fPIC", "-shared", "-nostdlib",
+                    "-Wno-override-module", "-march=" + level, stem + ".ll",
+                    "-o", stem + ".so"], check=True)
+    return ctypes.CDLL(stem + ".so").apply
+
+
+def apply(compiled, x, count):
+    padded = np.zeros((count, 16), np.float32)
+    padded.reshape(-1)[:len(x)] = x
+    y = np.empty_like(padded)
+    compiled(ctypes.c_void_p(padded.ctypes.data), ctypes.c_void_p(y.ctypes.data))
+    return y.reshape(-1)[:len(x)]
+
+
+def check(function, level, folder):
+    exact, (low, high), limit, special = FUNCTIONS[function]
+    x = arguments(low, high)
+    count = -(-(len(x) + 16) // 16)
+    compiled = compile_function(function, level, count, folder)
+
+    y = apply(compiled, x, count).astype(np.float64)
+    reference = exact(x.astype(np.float64))
+    unit = np.spacing(np.abs(reference).astype(np.float32)).astype(np.float64)
+    error = np.abs(y - reference) / unit
+    worst = int(np.argmax(error))
+    print(f"{function} on {level}: {error[worst]:.2f} units at {x[worst]!r}")
+    assert error[worst] <= limit, (y[worst], reference[worst])
+
+    given = np.array([pair[0] for pair in special] + [np.nan], np.float32)
+    expected = np.array([pair[1] for pair in special] + [np.nan], np.float32)
+    found = apply(compiled, given, count)
+    assert np.array_equal(found, expected, equal_nan=True), (given, found)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--work", required=True)
+    options = parser.parse_args()
+    os.makedirs(options.work, exist_ok=True)
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        features = set(file.read().split())
+    for level, feature in LEVELS.items():
+        if feature not in features:
+            print(f"{level}: skipped, this CPU lacks it")
+            continue
+        for function in FUNCTIONS:
+            check(function, level, options.work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+//===- RegisterTileTest.cpp - The cost model of matrix products -----------===//
+
+#include "moe/Conversion/RegisterTile.h"
+
+#include "moe/Dialect/MoE.h"
+
+#include <gtest/gtest.h>
+
+using namespace mlir::moe;
+
+namespace {
+
+const CpuLevel &level(llvm::StringRef name) {
+  const CpuLevel *found = findCpuLevel(name);
+  EXPECT_NE(found, nullptr) << name.str();
+  return *found;
+}
+
+/// Accumulators, the weight's vectors and one broadcast.
+int64_t registers(RegisterTile tile, const CpuLevel &cpu) {
+  int64_t vectors = tile.panels * kPanel / cpu.lanes;
+  return tile.rows * vectors + vectors + 1;
+}
+
+/// The share of the multiply-adds' own time in the tiles' time, if a step takes
+/// as long as the slowest of its multiply-adds, its loads (two a cycle each)
+/// and a multiply-add's latency.
+double efficiency(int64_t rows, int64_t panels, const CpuLevel &cpu) {
+  RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
+  int64_t perPanel = kPanel / cpu.lanes, time = 0;
+  for (int64_t r = 0; r < rows; r += tile.rows)
+    for (int64_t p = 0; p < panels; p += tile.panels) {
+      int64_t tileRows = std::min(tile.rows, rows - r);
+      int64_t vectors = std::min(tile.panels, panels - p) * perPanel;
+      time += std::max({tileRows * vectors, tileRows + vectors, int64_t(8)});
+    }
+  return double(rows * panels * perPanel) / time;
+}
+
+TEST(RegisterTile, FitsTheRegisters) {
+  for (const CpuLevel &cpu : cpuLevels())
+    for (int64_t rows = 1; rows <= 200; ++rows)
+      for (int64_t panels = 1; panels <= 48; ++panels) {
+        RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
+        EXPECT_GE(tile.rows, 1);
+        EXPECT_GE(tile.panels, 1);
+        EXPECT_LE(tile.rows, rows);
+        EXPECT_LE(tile.panels, panels);
+        EXPECT_LE(registers(tile, cpu), cpu.registers)
+            << cpu.name.str() << " " << rows << " x " << panels;
+      }
+}
+
+TEST(RegisterTile, LeavesNoPoorRemainderInTheModelsShapes) {
+  // Tokens of 224/32 and 224/16, channels of the paper's widths.
+  for (int64_t rows : {49, 50, 196, 197})
+    for (int64_t panels : {4, 6, 12, 16, 18, 24, 36, 48, 72, 96}) {
+      EXPECT_GE(efficiency(rows, panels, level("x86-64-v4")), 0.95)
+          << rows << " x " << panels;
+      EXPECT_GE(efficiency(rows, panels, level("x86-64-v3")), 0.94)
+          << rows << " x " << panels;
+    }
+}
+
+TEST(RegisterTile, OneRowHidesTheLatency) {
+  // Eight multiply-adds are under way at any time.
+  RegisterTile tile = chooseRegisterTile(1, 48, level("x86-64-v4"));
+  EXPECT_EQ(tile.rows, 1);
+  EXPECT_GE(tile.panels, 8);
+}
+
+TEST(RegisterTile, EqualTilesLoadLess) {
+  // 9 x 3 and 13 x 2 both keep the multipliers busy; the first reads the
+  // weight less often.
+  RegisterTile tile = chooseRegisterTile(50, 12, level("x86-64-v4"));
+  EXPECT_EQ(tile.rows, 9);
+  EXPECT_EQ(tile.panels, 3);
+}
+
+TEST(Prefetch, CoversTheNextPanels) {
+  for (int64_t panels : {1, 2, 3, 8})
+    for (int64_t tiles : {2, 3, 6, 10, 49})
+      for (int64_t runs : {1, 3, 96})
+        for (int64_t depth : {1, 7, 16, 64, 192, 768}) {
+          Prefetch plan = planPrefetch(panels, tiles, runs, depth);
+          EXPECT_GE(plan.steps, 1);
+          EXPECT_LE(plan.steps, depth);
+          EXPECT_EQ(plan.linesPerTile, runs * plan.steps * plan.linesPerStep);
+          EXPECT_GE(tiles * plan.linesPerTile, panels * runs * depth);
+          // Nothing is asked for much more than once.
+          EXPECT_LT((plan.steps - 1) * plan.linesPerStep * tiles,
+                    panels * depth);
+        }
+}
+
+TEST(Prefetch, ASingleTileIsAStream) {
+  EXPECT_EQ(planPrefetch(8, 1, 1, 192).steps, 0);
+}
+
+} // namespace
