@@ -11,6 +11,8 @@ packages=(
   libmlir-22-dev mlir-22-tools llvm-22-dev liblld-22-dev lld-22
   # Libraries of the compiler (JSON) and of its binaries (image decoding)
   nlohmann-json3-dev libstb-dev
+  # Binaries for AArch64, and their tests
+  g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   # Tests: lit and FileCheck, unit tests, the NumPy oracle
   llvm-22-tools libgtest-dev binutils python3 python3-numpy python3-pil
   clang-format-22

@@ -37,5 +37,9 @@ config.substitutions += [
 
 # For tests that run what they compiled.
 config.available_features.add("host=" + platform.machine())
+# Binaries for AArch64 can be made where the compiler's build had a cross
+# compiler, and run where there is an emulator.
+if os.path.isdir(os.path.join(config.moe_build, "lib", "moe", "aarch64-linux-gnu")):
+    config.available_features.add("runtime-aarch64")
 if shutil.which("qemu-aarch64"):
     config.available_features.add("qemu-aarch64")

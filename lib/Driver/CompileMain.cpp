@@ -115,7 +115,8 @@ int mlir::moe::compileMain(int argc, char **argv) {
   options.cpus = defaultCpus(options.triple);
   if (options.cpus.empty() || !options.triple.isOSLinux())
     return usage("target '" + options.triple.str() +
-                 "' is not supported yet, expected x86_64-linux-gnu");
+                 "' is not supported, expected x86_64-linux-gnu or "
+                 "aarch64-linux-gnu");
   if (!cpus.empty()) {
     options.cpus.clear();
     for (const std::string &name : cpus) {

@@ -333,9 +333,12 @@ LogicalResult Compilation::emitCode() {
 LogicalResult Compilation::link(llvm::Module &code,
                                 llvm::TargetMachine &machine,
                                 CompiledModel &compiled) {
-  std::string runtime =
-      (options.resources + "/" + options.triple.getArchName() + "-linux-gnu")
-          .str();
+  std::string runtimeName = (options.triple.getArchName() + "-linux-gnu").str();
+  std::string runtime = options.resources + "/" + runtimeName;
+  if (!llvm::sys::fs::is_directory(runtime))
+    return fail(options.spec, "target",
+                "this compiler was built without the runtime for " +
+                    runtimeName);
   if (llvm::Error error = linkBitcode(runtime + "/cpu-features.bc", code))
     return fail(std::move(error), "code generation");
 

@@ -27,6 +27,11 @@ void mlir::moe::initializeCodeGen() {
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
     LLVMInitializeX86AsmParser();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeAArch64AsmParser();
   });
 }
 
@@ -66,7 +71,9 @@ mlir::moe::addVariant(ModuleOp module, const CpuTarget &cpu,
   for (llvm::Function &function : *variant) {
     if (function.isDeclaration())
       continue;
-    function.addFnAttr("target-cpu", cpu.level->name);
+    function.addFnAttr("target-cpu", cpu.level->llvmCpu);
+    if (!cpu.level->llvmFeatures.empty())
+      function.addFnAttr("target-features", cpu.level->llvmFeatures);
     function.addFnAttr("tune-cpu", cpu.tune);
     // Else LLVM halves the vectors of CPUs that it deems slow with wide ones.
     function.addFnAttr("prefer-vector-width", width);

@@ -18,10 +18,11 @@ static constexpr uint64_t kV3Features =
 
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name        arch            regs lanes fma    features
-  {"x86-64",    Triple::x86_64,  16,  4,    false, 0},
-  {"x86-64-v3", Triple::x86_64,  16,  8,    true,  kV3Features},
-  {"x86-64-v4", Triple::x86_64,  32,  16,   true,  kV3Features | MOE_X86_AVX512},
+  // name        arch             LLVM's name, features    regs lanes fma    features
+  {"x86-64",    Triple::x86_64,  "x86-64",    "",         16,  4,    false, 0},
+  {"x86-64-v3", Triple::x86_64,  "x86-64-v3", "",         16,  8,    true,  kV3Features},
+  {"x86-64-v4", Triple::x86_64,  "x86-64-v4", "",         32,  16,   true,  kV3Features | MOE_X86_AVX512},
+  {"armv8-a",   Triple::aarch64, "generic",   "+neon",    32,  4,    true,  0},
 };
 // clang-format on
 
@@ -33,11 +34,35 @@ const CpuLevel *mlir::moe::findCpuLevel(StringRef name) {
   return it == std::end(kLevels) ? nullptr : it;
 }
 
+/// Whether the subtarget has all instructions of the level. Tuning hints are
+/// features too in LLVM, hence the list of what counts.
+static bool covers(const llvm::MCSubtargetInfo &subtarget,
+                   const CpuLevel &level) {
+  if (level.arch == Triple::aarch64)
+    return subtarget.checkFeatures(level.llvmFeatures.str());
+  static constexpr std::pair<uint64_t, StringRef> kNeeded[] = {
+      {MOE_X86_AVX, "+avx"},
+      {MOE_X86_AVX2, "+avx2"},
+      {MOE_X86_FMA, "+fma"},
+      {MOE_X86_BMI2, "+bmi,+bmi2,+lzcnt,+movbe,+f16c"},
+      {MOE_X86_AVX512, "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"}};
+  return llvm::all_of(kNeeded, [&](const auto &need) {
+    return !(level.features & need.first) ||
+           subtarget.checkFeatures(need.second.str());
+  });
+}
+
 std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
                                                StringRef name) {
+  const CpuLevel *level = findCpuLevel(name);
+  if (level && level->arch == triple.getArch())
+    return CpuTarget{level, level->llvmCpu.str()};
   std::string cpu = name.str();
-  if (name == "native")
+  if (name == "native") {
+    if (Triple(llvm::sys::getProcessTriple()).getArch() != triple.getArch())
+      return std::nullopt;
     cpu = llvm::sys::getHostCPUName().str();
+  }
   std::string error;
   const llvm::Target *target =
       llvm::TargetRegistry::lookupTarget(triple, error);
@@ -49,25 +74,10 @@ std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
     return std::nullopt;
   std::unique_ptr<llvm::MCSubtargetInfo> subtarget(
       target->createMCSubtargetInfo(triple, cpu, ""));
-  // A level is covered if no feature of its CPU is missing. Tuning hints are
-  // features too in LLVM, hence the list of what counts.
   const CpuLevel *best = nullptr;
-  for (const CpuLevel &level : kLevels) {
-    if (level.arch != triple.getArch())
-      continue;
-    static constexpr std::pair<uint64_t, StringRef> kNeeded[] = {
-        {MOE_X86_AVX, "+avx"},
-        {MOE_X86_AVX2, "+avx2"},
-        {MOE_X86_FMA, "+fma"},
-        {MOE_X86_BMI2, "+bmi,+bmi2,+lzcnt,+movbe,+f16c"},
-        {MOE_X86_AVX512, "+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl"}};
-    bool covered = llvm::all_of(kNeeded, [&](const auto &need) {
-      return !(level.features & need.first) ||
-             subtarget->checkFeatures(need.second.str());
-    });
-    if (covered)
+  for (const CpuLevel &level : kLevels)
+    if (level.arch == triple.getArch() && covers(*subtarget, level))
       best = &level;
-  }
   if (!best)
     return std::nullopt;
   return CpuTarget{best, cpu};
@@ -77,6 +87,6 @@ llvm::SmallVector<CpuTarget> mlir::moe::defaultCpus(const Triple &triple) {
   llvm::SmallVector<CpuTarget> cpus;
   for (const CpuLevel &level : llvm::reverse(kLevels))
     if (level.arch == triple.getArch())
-      cpus.push_back({&level, level.name.str()});
+      cpus.push_back({&level, level.llvmCpu.str()});
   return cpus;
 }

@@ -20,10 +20,12 @@ namespace mlir::moe {
 
 /// A row: a level of a CPU family that code is generated for.
 struct CpuLevel {
-  /// As in LLVM, `--cpu` and the binary's list of variants: "x86-64-v3".
+  /// As in `--cpu` and the binary's list of variants: "x86-64-v3".
   llvm::StringLiteral name;
   llvm::Triple::ArchType arch;
-  /// Vector registers, and f32 lanes in one.
+  /// LLVM's CPU with these instructions, and what it needs beyond.
+  llvm::StringLiteral llvmCpu, llvmFeatures;
+  /// Vector registers, and f32 lanes in one vector.
   int64_t registers, lanes;
   /// Fused multiply-add; without it, it is a product and a sum.
   bool fma;
@@ -44,8 +46,9 @@ struct CpuTarget {
   std::string tune;
 };
 
-/// The most able level whose instructions the LLVM CPU `name` has on `triple`
-/// ("native" is this machine's). None if LLVM does not know the CPU.
+/// The level called `name`, or the most able one whose instructions the LLVM
+/// CPU `name` has on `triple` ("native" is this machine's). None if neither
+/// knows it, or if this machine is of another architecture.
 std::optional<CpuTarget> resolveCpu(const llvm::Triple &triple,
                                     llvm::StringRef name);
 
