@@ -161,7 +161,7 @@ std::string mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
                           ".p2align {5}\n"
                           ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"
                           ".incbin \"{2}\",{3},{4}\n"
-                          ".size {1}, {4}\n.p2align 12\n",
+                          ".size {1}, {4}\n.p2align {5}\n",
                           section.name, section.symbol, escaped, section.begin,
                           section.size, isLargeExpert ? 16 : 12);
   }
