@@ -1,0 +1,84 @@
+"""The models that are measured, and what is made of them."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(ROOT, "test", "reference"))
+import export_onnx  # noqa: E402
+import oracle  # noqa: E402
+import random_model  # noqa: E402
+
+SEED = 2309
+# Heads of 64 channels where that divides the width, else of 32.
+HEADS = {384: 6, 192: 3, 96: 3, 64: 2}
+
+
+@dataclasses.dataclass(frozen=True)
+class Size:
+    layers: int
+    width: int
+    patch: int = 32
+
+    def __str__(self):
+        suffix = "" if self.patch == 32 else f"/{self.patch}"
+        return f"{self.layers}x{self.width}{suffix}"
+
+
+SIZES = [Size(n, d) for d in (384, 192, 96, 64) for n in (12, 9, 6)]
+SIZES.append(Size(12, 192, 16))
+
+
+def specification(size, is_moe):
+    """The paper's model of this size on 224x224: with `is_moe`, ten experts in
+    the last two blocks and one router of the whole image."""
+    spec = {
+        "image_size": 224,
+        "patch_size": size.patch,
+        "hidden_size": size.width,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": HEADS[size.width],
+        "intermediate_size": 4 * size.width,
+        "num_classes": 1000,
+    }
+    if is_moe:
+        spec["moe"] = {"layers": {"last": 2}, "num_experts": 10, "top_k": 1}
+    return spec
+
+
+@dataclasses.dataclass
+class Model:
+    """Files of one model, and what making them took."""
+
+    name: str
+    spec: str
+    binary: str
+    image: str
+    onnx: dict  # form -> path
+    compile_seconds: float
+
+
+def make(size, is_moe, folder, moe_compile):
+    """Random weights, our binary, and the ONNX files."""
+    name = f"vit_{size.layers}x{size.width}_p{size.patch}" + ("_moe" if is_moe else "")
+    folder = os.path.join(folder, name)
+    data = specification(size, is_moe)
+    spec = random_model.write_model(folder, data, SEED, "f32", name)
+    image = os.path.join(folder, "image.npy")
+    np.save(image, random_model.random_images(oracle.load_spec(spec), 1, SEED))
+    binary = os.path.join(folder, name)
+    start = time.monotonic()
+    subprocess.run([moe_compile, spec, "-o", binary], check=True)
+    seconds = time.monotonic() - start
+    forms = ("gather", "if") if is_moe else ("dense",)
+    files = {}
+    for form in forms:
+        files[form] = os.path.join(folder, f"{name}.{form}.onnx")
+        export_onnx.export(spec, form, files[form])
+    return Model(name, spec, binary, image, files, seconds)

@@ -1,0 +1,151 @@
+"""Tables and plots of the results."""
+
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+matplotlib.rcParams["svg.hashsalt"] = "moe"  # the same file for the same data
+PEER = "onnxruntime"
+
+
+def _cell(value, form):
+    return "–" if value is None else format(value, form)
+
+
+def speed_table(results):
+    """One row a model: our milliseconds per CPU variant, the peer's, ratios,
+    and the share of the multiply-add peak."""
+    head = ["model", "variant", "ms", "GFLOP/s", "% of peak", f"{PEER} ms", "ratio"]
+    head += ["2 threads: ms", f"{PEER} ms", "ratio"]
+    rows = []
+    for result in results:
+        for variant, own in result["ours"].items():
+            first = variant == result["best_variant"]
+            rows.append(
+                [
+                    result["model"],
+                    variant.replace("x86-64-", ""),
+                    _cell(own["ms"], ".3f"),
+                    _cell(own["gflops"], ".0f"),
+                    _cell(own["percent_of_peak"], ".0f"),
+                    _cell(result["peer_ms"], ".3f"),
+                    _cell(result["peer_ms"] / own["ms"], ".2f"),
+                    _cell(result["ours_2_threads_ms"] if first else None, ".3f"),
+                    _cell(result["peer_2_threads_ms"] if first else None, ".3f"),
+                    _cell(result["ratio_2_threads"] if first else None, ".2f"),
+                ]
+            )
+    return markdown(head, rows)
+
+
+def footprint_table(results):
+    head = ["model", "compile s", "binary MB", "alignment KB", "code KB"]
+    head += [f"{PEER} MB"]
+    head += ["cold start ms", "beyond one inference", PEER, "peak MB", PEER]
+    rows = []
+    for result in results:
+        size, cold, peer = result["size"], result["cold"], result["peer_cold"]
+        warm = result["ours"][result["best_variant"]]["ms"]
+        rows.append(
+            [
+                result["model"],
+                _cell(result["compile_seconds"], ".1f"),
+                _cell(size["binary"] / 1e6, ".1f"),
+                _cell(size["alignment"] / 1e3, ".0f"),
+                _cell(size["beyond_weights"] / 1e3, ".0f"),
+                _cell(size["peer"] / 1e6, ".1f"),
+                _cell(cold["milliseconds"], ".1f"),
+                _cell(cold["milliseconds"] - warm, ".1f"),
+                _cell(peer["milliseconds"], ".0f"),
+                _cell(cold["peak_kb"] / 1e3, ".1f"),
+                _cell(peer["peak_kb"] / 1e3, ".0f"),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def markdown(head, rows):
+    lines = ["| " + " | ".join(cells) + " |" for cells in [head, *rows]]
+    lines.insert(1, "|---" + "|---:" * (len(head) - 1) + "|")
+    return "\n".join(lines)
+
+
+def plot_times(results, path):
+    """Milliseconds of the MoE models, side by side."""
+    rows = [result for result in results if result["is_moe"]]
+    series = {PEER: [row["peer_ms"] for row in rows]}
+    for variant in rows[0]["ours"]:
+        series["ours, " + variant] = [row["ours"][variant]["ms"] for row in rows]
+    figure, axes = plt.subplots(figsize=(9, 4))
+    width = 0.8 / len(series)
+    for i, (label, values) in enumerate(series.items()):
+        places = [j + i * width - 0.4 + width / 2 for j in range(len(rows))]
+        axes.bar(places, values, width, label=label)
+    axes.set_yscale("log")
+    axes.set_ylabel("milliseconds per image, one thread")
+    names = [row["model"].removesuffix(" MoE") for row in rows]
+    axes.set_xticks(range(len(rows)), names, rotation=45, ha="right")
+    axes.legend()
+    _save(figure, path)
+
+
+def plot_roofline(results, peaks, bandwidth, path):
+    """GFLOP/s over arithmetic intensity: flops for each byte of weight that an
+    inference reads."""
+    figure, axes = plt.subplots(figsize=(7, 4.5))
+    best = max(peaks, key=peaks.get)
+    low, high = 1, 400
+    ridge = peaks[best] / bandwidth
+    axes.plot([low, ridge, high], [low * bandwidth, peaks[best], peaks[best]], "k-")
+    axes.annotate(f"multiply-adds, {peaks[best]:.0f} GFLOP/s", (40, peaks[best] * 1.08))
+    axes.annotate(f"memory, {bandwidth:.0f} GB/s", (1.1, 1.4 * bandwidth), rotation=38)
+    for result in results:
+        own = result["ours"][result["best_variant"]]
+        x = 2 * result["multiply_adds"] / result["bytes_read"]
+        peer = 2 * result["multiply_adds"] / result["peer_ms"] * 1e-6
+        axes.plot(x, own["gflops"], "o", color="C0" if result["is_moe"] else "C2")
+        axes.plot(x, peer, "x", color="C1")
+    for style, color, label in (
+        ("o", "C0", "ours, MoE"),
+        ("o", "C2", "ours, dense"),
+        ("x", "C1", PEER),
+    ):
+        axes.plot([], [], style, color=color, label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(10, 2 * peaks[best])
+    axes.set_xlabel("flops per byte of weight read")
+    axes.set_ylabel("GFLOP/s, one thread")
+    axes.legend(loc="lower right")
+    _save(figure, path)
+
+
+def _save(figure, path):
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def write(folder, document):
+    """table.md and the plots from what results.json holds."""
+    results = document["results"]
+    with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
+        machine = document["machine"]
+        print(f"`{document['command']}`, {document['date']}: {machine['cpu']},", file=file)
+        peaks = ", ".join(f"{k} {v:.0f}" for k, v in document["peaks"].items())
+        print(f"peak GFLOP/s of one core: {peaks};", file=file)
+        print(f"onnxruntime-node {machine['onnxruntime']}.\n", file=file)
+        print(speed_table(results) + "\n", file=file)
+        print(footprint_table(results), file=file)
+    if any(result["is_moe"] for result in results):
+        plot_times(results, os.path.join(folder, "times.svg"))
+    plot_roofline(
+        results,
+        document["peaks"],
+        document["bandwidth"],
+        os.path.join(folder, "roofline.svg"),
+    )

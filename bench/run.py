@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Measures compiled binaries against onnxruntime-node; see README.md.
+
+    run.py [--sizes 12x192,6x64,…] [--kinds moe,dense] [--rounds N] [--quick]
+           [--output DIR] [--report RESULTS.json]
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import experts
+import measure
+import models
+import report
+
+BUILD = os.path.join(models.ROOT, "build")
+NODE_MODULES = os.path.join(BUILD, "bench", "node_modules")
+LIBRARY = "onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime.so.1"
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        lines = [line for line in file if line.startswith("model name")]
+    with open(
+        os.path.join(NODE_MODULES, "onnxruntime-node", "package.json"), encoding="utf-8"
+    ) as file:
+        version = json.load(file)["version"]
+    return {
+        "cpu": lines[0].split(":", 1)[1].strip(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "onnxruntime": version,
+    }
+
+
+def memory_bandwidth():
+    """GB/s at which one core reads memory that no cache holds."""
+    block = np.ones(1 << 27, np.uint8).view(np.float64)
+    best = float("inf")
+    for _ in range(5):
+        start = time.perf_counter()
+        block.sum()
+        best = min(best, time.perf_counter() - start)
+    return block.nbytes / best * 1e-9
+
+
+def share(value, peak):
+    return None if peak is None else 100 * value / peak
+
+
+def measure_model(size, is_moe, args, peer, peaks):
+    folder = os.path.join(BUILD, "bench", "models")
+    compiler = os.path.join(BUILD, "bin", "moe-compile")
+    model = models.make(size, is_moe, folder, compiler)
+    ours = measure.Ours(model.binary)
+    difference = measure.check_logits(ours, peer, model)
+    times = measure.in_turn(ours, peer, model, peaks, args.rounds, args.round_ms)
+    flops = 2 * ours.info["multiply_adds"]
+    variants = {}
+    for kind, variant, threads in (key for key in times if key[0] == "ours"):
+        if threads != 1:
+            continue
+        ms = times[kind, variant, 1]
+        gflops = flops / ms * 1e-6
+        percent = share(gflops, times.get(("peak", variant)))
+        variants[variant] = {"ms": ms, "gflops": gflops, "percent_of_peak": percent}
+    forms = {
+        threads: {f: times["peer", f, threads] for f in model.onnx} for threads in (1, 2)
+    }
+    two = times.get(("ours", ours.info["cpu_variant"], 2))
+    peer_two = min(forms[2].values())
+    best_form = min(forms[1], key=forms[1].get)
+    library = os.path.getsize(os.path.join(NODE_MODULES, LIBRARY))
+    binary = os.path.getsize(model.binary)
+    # Drops the binary from the page cache; what reads it back makes larger
+    # pieces of it than what the linker wrote, as on a machine that it was
+    # installed on.
+    resident = experts.measure(model.binary)
+    sections = experts.weight_sections(model.binary).values()
+    first = min(address for address, _ in sections)
+    weights_end = max(address + size for address, size in sections) - first
+    return {
+        "model": f"{size} {'MoE' if is_moe else 'dense'}",
+        "is_moe": is_moe,
+        "multiply_adds": ours.info["multiply_adds"],
+        "bytes_read": 4 * ours.info["active_parameters"],
+        "logit_difference": difference,
+        "compile_seconds": model.compile_seconds,
+        "best_variant": ours.info["cpu_variant"],
+        "ours": variants,
+        "ours_2_threads_ms": two,
+        "peer_forms_ms": forms[1],
+        "peer_ms": forms[1][best_form],
+        "peer_2_threads_ms": peer_two,
+        "ratio_2_threads": peer_two / two if two else None,
+        "cold": ours.cold(model.image),
+        "peer_cold": peer.cold(model.onnx[best_form], model.image),
+        "size": {
+            "binary": binary,
+            "alignment": weights_end - ours.info["weight_bytes"],
+            "beyond_weights": binary - weights_end,
+            "peer": os.path.getsize(model.onnx[best_form]) + library,
+        },
+        "experts": experts.summarize(resident),
+        "peaks": {key[1]: value for key, value in times.items() if key[0] == "peak"},
+    }
+
+
+def parse_args():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", help="such as 12x192,12x192/16; default: all")
+    parser.add_argument("--kinds", default="moe,dense")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--round-ms", type=float, default=400)
+    parser.add_argument("--quick", action="store_true", help="two sizes, three rounds")
+    parser.add_argument("--output", default=os.path.join(BUILD, "bench", "results"))
+    parser.add_argument("--report", help="only tables and plots of this results.json")
+    args = parser.parse_args()
+    if args.quick:
+        args.sizes, args.rounds, args.round_ms = args.sizes or "12x192,6x64", 3, 150
+    return args
+
+
+def run(args):
+    sizes = models.SIZES
+    if args.sizes:
+        wanted = args.sizes.split(",")
+        unknown = set(wanted) - {str(size) for size in sizes}
+        if unknown:
+            sys.exit(f"unknown sizes: {', '.join(sorted(unknown))}")
+        sizes = [size for size in sizes if str(size) in wanted]
+    peaks = measure.Peak(os.path.join(BUILD, "bench"))
+    peer = measure.Peer(NODE_MODULES)
+    results, failed = [], 0
+    for kind in args.kinds.split(","):
+        for size in sizes:
+            try:
+                result = measure_model(size, kind == "moe", args, peer, peaks)
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                failed += 1
+                say(f"{size} {kind}: FAILED: {error}")
+                continue
+            results.append(result)
+            best = result["ours"][result["best_variant"]]
+            say(
+                f"{result['model']}: {best['ms']:.3f} ms, {report.PEER} "
+                f"{result['peer_ms']:.3f} ms, {result['peer_ms'] / best['ms']:.2f}x"
+            )
+    peer.close()
+    if not results:
+        sys.exit("nothing was measured")
+    document = {
+        "command": "bench/run.sh " + " ".join(sys.argv[1:]),
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "bandwidth": memory_bandwidth(),
+        "peaks": {
+            level: statistics.median(result["peaks"][level] for result in results)
+            for level in results[0]["peaks"]
+        },
+        "results": results,
+    }
+    os.makedirs(args.output, exist_ok=True)
+    with open(os.path.join(args.output, "results.json"), "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=1)
+    return document, failed
+
+
+def main():
+    args = parse_args()
+    failed = 0
+    if args.report:
+        with open(args.report, encoding="utf-8") as file:
+            document = json.load(file)
+    else:
+        document, failed = run(args)
+    report.write(args.output, document)
+    with open(os.path.join(args.output, "table.md"), encoding="utf-8") as file:
+        print(file.read())
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
