@@ -1,5 +1,6 @@
 /* Prints the GFLOP/s of a loop of independent fused multiply-adds on vectors of
- * WIDTH bytes: what one core can do at most. Compiled with -mfma or -mavx512f. */
+ * WIDTH bytes: what one core can do at most. Compiled with -mfma or -mavx512f.
+ */
 #include <stdio.h>
 #include <time.h>
 

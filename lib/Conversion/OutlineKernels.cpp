@@ -52,6 +52,23 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     getUsedValuesDefinedAbove(nest.getRegion(), captured);
     for (Value bound : nest->getOperands())
       captured.insert(bound);
+    // A view whose size is known at run time only is no argument: it is made
+    // anew of what it views.
+    SmallVector<Operation *> views;
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (Value value : captured) {
+        auto type = dyn_cast<MemRefType>(value.getType());
+        if (!type || type.hasStaticShape())
+          continue;
+        Operation *view = value.getDefiningOp();
+        views.push_back(view);
+        captured.remove(value);
+        captured.insert_range(view->getOperands());
+        changed = true;
+        break;
+      }
+    }
 
     // Constants go along, all else becomes an argument.
     SmallVector<Value> arguments;
@@ -73,6 +90,8 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     map.map(arguments, entry->getArguments());
     for (Operation *constant : constants)
       b.clone(*constant, map);
+    for (Operation *view : llvm::reverse(views))
+      b.clone(*view, map);
     b.clone(*nest, map);
     func::ReturnOp::create(b, loc);
 

@@ -25,6 +25,10 @@ using utils::IteratorType;
 
 namespace {
 
+/// Of tiles that share a panel, where their number is known at run time only:
+/// each prefetches its share of the next panels.
+constexpr int64_t kGuessedTiles = 2;
+
 /// The value of each loop of a generic; null for those that are not open.
 using Loops = SmallVector<Value>;
 
@@ -48,6 +52,12 @@ private:
   void emitContraction();
   void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
                            int64_t panels, Value tile, Loops loops, Value &out);
+  /// The tile, also where the number of rows is not known.
+  RegisterTile chooseTile(int64_t rows, int64_t panels);
+  /// What `emit` makes of `current` if `bit` of `number` is set; `position`
+  /// advances by that bit.
+  Value ifBit(Value number, int64_t bit, Value &position, Value current,
+              function_ref<Value(Value)> emit);
   /// Prefetches what this step over k of the tile has to bring in of the panels
   /// that come after these; `tile` counts the tiles that share a panel.
   void prefetchNext(Value k, Value tile, Value panelStart, int64_t panels,
@@ -69,6 +79,11 @@ private:
   SmallVector<Value>
   loop(int64_t first, int64_t last, int64_t step, ValueRange state,
        function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  SmallVector<Value>
+  loop(Value first, Value last, int64_t step, ValueRange state,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body);
+  /// How many values the loop of dimension `d` takes, known or not.
+  Value extent(unsigned d);
   /// Nested loops over `dims` of the generic; `loops` gets their values.
   SmallVector<Value> nest(ArrayRef<unsigned> dims, Loops &loops,
                           ValueRange state,
@@ -135,8 +150,13 @@ Emitter::loop(int64_t first, int64_t last, int64_t step, ValueRange state,
   if (first + step >= last)
     return first >= last ? SmallVector<Value>(state)
                          : body(index(first), state);
-  Value lower = index(first), upper = index(last), stride = index(step);
-  auto loop = scf::ForOp::create(b, lower, upper, stride, state);
+  return loop(index(first), index(last), step, state, body);
+}
+
+SmallVector<Value>
+Emitter::loop(Value first, Value last, int64_t step, ValueRange state,
+              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+  auto loop = scf::ForOp::create(b, first, last, index(step), state);
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> results =
@@ -145,16 +165,31 @@ Emitter::loop(int64_t first, int64_t last, int64_t step, ValueRange state,
   return SmallVector<Value>(loop.getResults());
 }
 
+Value Emitter::extent(unsigned d) {
+  if (!ShapedType::isDynamic(ranges[d]))
+    return index(ranges[d]);
+  for (OpOperand &operand : op->getOpOperands()) {
+    AffineMap map = op.getMatchingIndexingMap(&operand);
+    if (std::optional<unsigned> position =
+            map.getResultPosition(b.getAffineDimExpr(d)))
+      return tensor::DimOp::create(b, operand.get(), *position);
+  }
+  llvm_unreachable("every loop has an operand's dimension");
+}
+
 SmallVector<Value>
 Emitter::nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
               function_ref<SmallVector<Value>(ValueRange)> body) {
   if (dims.empty())
     return body(state);
-  return loop(0, ranges[dims.front()], 1, state,
-              [&](Value i, ValueRange inner) {
-                loops[dims.front()] = i;
-                return nest(dims.drop_front(), loops, inner, body);
-              });
+  auto inside = [&](Value i, ValueRange inner) {
+    loops[dims.front()] = i;
+    return nest(dims.drop_front(), loops, inner, body);
+  };
+  int64_t range = ranges[dims.front()];
+  return ShapedType::isDynamic(range)
+             ? loop(index(0), extent(dims.front()), 1, state, inside)
+             : loop(0, range, 1, state, inside);
 }
 
 Value Emitter::loadVector(Value tensor, ValueRange indices) {
@@ -279,6 +314,10 @@ bool Emitter::isContraction() {
   // weight's vectors.
   if (!middle.empty())
     row = middle.pop_back_val();
+  // Only how many rows there are may be unknown.
+  for (unsigned d = 0; d < ranges.size(); ++d)
+    if (ShapedType::isDynamic(ranges[d]) && row != d)
+      return false;
   return !reduction.empty();
 }
 
@@ -462,6 +501,33 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
   }
 }
 
+RegisterTile Emitter::chooseTile(int64_t rows, int64_t panels) {
+  if (!ShapedType::isDynamic(rows))
+    return chooseRegisterTile(rows, panels, cpu);
+  // A power of two, since the remainder is taken bit by bit.
+  RegisterTile tile = chooseRegisterTile(/*rows=*/8, panels, cpu);
+  tile.rows = llvm::bit_floor(uint64_t(tile.rows));
+  return tile;
+}
+
+Value Emitter::ifBit(Value number, int64_t bit, Value &position, Value current,
+                     function_ref<Value(Value)> emit) {
+  Value masked = arith::AndIOp::create(b, number, index(bit));
+  Value isSet =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, masked, index(0));
+  auto branch = scf::IfOp::create(b, current.getType(), isSet,
+                                  /*withElseRegion=*/true);
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    scf::YieldOp::create(b, emit(current));
+    b.setInsertionPointToStart(branch.elseBlock());
+    scf::YieldOp::create(b, current);
+  }
+  position = arith::AddIOp::create(b, position, masked);
+  return branch.getResult(0);
+}
+
 void Emitter::emitContraction() {
   GenericOp last = op;
   while (GenericOp reader = elementwiseReader(last)) {
@@ -471,12 +537,14 @@ void Emitter::emitContraction() {
   b.setInsertionPoint(last);
   Value out = last.getDpsInits()[0];
   if (last == op)
-    out = bufferization::AllocTensorOp::create(
-        b, cast<RankedTensorType>(out.getType()), ValueRange());
+    out = out.getDefiningOp<linalg::FillOp>().getOutputs()[0];
 
   int64_t rows = row ? ranges[*row] : 1, panels = ranges[panel];
-  RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
-  int64_t tilesPerRun = llvm::divideCeil(rows, tile.rows), tiles = tilesPerRun;
+  RegisterTile tile = chooseTile(rows, panels);
+  int64_t tilesPerRun = ShapedType::isDynamic(rows)
+                            ? kGuessedTiles
+                            : llvm::divideCeil(rows, tile.rows);
+  int64_t tiles = tilesPerRun;
   for (unsigned d : middle)
     tiles *= ranges[d];
   bMemory = weightMemory(b, bTensor);
@@ -501,14 +569,31 @@ void Emitter::emitContraction() {
     emitContractionTile(r, rowCount, p, panelCount, position, loops, current);
     return current;
   };
+  // How many rows there are, and how many of them full tiles take.
+  Value rowCount, wholeRows;
+  if (ShapedType::isDynamic(rows)) {
+    rowCount = extent(*row);
+    Value rest = arith::RemUIOp::create(b, rowCount, index(tile.rows));
+    wholeRows = arith::SubIOp::create(b, rowCount, rest);
+  }
   auto overRows = [&](Value p, int64_t panelCount,
                       ValueRange start) -> SmallVector<Value> {
+    auto fullTile = [&](Value r, ValueRange state) -> SmallVector<Value> {
+      return {emitTile(r, tile.rows, p, panelCount, state[0])};
+    };
+    if (ShapedType::isDynamic(rows)) {
+      SmallVector<Value> result =
+          loop(index(0), wholeRows, tile.rows, start, fullTile);
+      // The rows that are left, fewer than a tile: one of each power of two.
+      Value r = wholeRows;
+      for (int64_t count = tile.rows / 2; count >= 1; count /= 2)
+        result = {ifBit(rowCount, count, r, result[0], [&](Value current) {
+          return emitTile(r, count, p, panelCount, current);
+        })};
+      return result;
+    }
     int64_t whole = rows / tile.rows * tile.rows;
-    SmallVector<Value> result =
-        loop(0, whole, tile.rows, start,
-             [&](Value r, ValueRange state) -> SmallVector<Value> {
-               return {emitTile(r, tile.rows, p, panelCount, state[0])};
-             });
+    SmallVector<Value> result = loop(0, whole, tile.rows, start, fullTile);
     if (whole < rows)
       result = {emitTile(index(whole), rows - whole, p, panelCount, result[0])};
     return result;
@@ -662,10 +747,9 @@ void Emitter::emitScalar() {
 }
 
 LogicalResult Emitter::emit() {
-  if (op.getNumDpsInits() != 1 || !op.hasPureTensorSemantics() ||
-      llvm::any_of(ranges, ShapedType::isDynamic))
+  if (op.getNumDpsInits() != 1 || !op.hasPureTensorSemantics())
     return op.emitOpError("cannot be vectorised: expected one result and "
-                          "tensors of static shape");
+                          "tensors");
   if (isContraction()) {
     emitContraction();
     return success();

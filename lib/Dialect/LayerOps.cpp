@@ -239,38 +239,114 @@ LogicalResult ExpertsOp::verify() {
   return success();
 }
 
-LogicalResult ExpertsOp::verifyRegions() {
-  SmallVector<Type> expected{getTokens().getType()};
-  if (getIndexed())
-    expected.push_back(IndexType::get(getContext()));
-  for (auto [index, region] : llvm::enumerate(getBodies())) {
+/// Every region takes `group` (and an index if one serves all) and yields it.
+static LogicalResult verifyExpertRegions(RoutedOpInterface op,
+                                         RankedTensorType group) {
+  SmallVector<Type> expected{group};
+  if (op.isMerged())
+    expected.push_back(IndexType::get(op->getContext()));
+  for (auto [index, region] : llvm::enumerate(op.getExpertRegions())) {
     Block &body = region.front();
     if (body.getArgumentTypes() != TypeRange(expected)) {
-      InFlightDiagnostic diag = emitOpError()
+      InFlightDiagnostic diag = op->emitOpError()
                                 << "region " << index << " must take (";
       llvm::interleaveComma(expected, diag);
       return diag << ")";
     }
     auto yield =
         body.empty() ? YieldOp() : llvm::dyn_cast<YieldOp>(body.back());
-    if (!yield || yield.getValue().getType() != getType())
-      return emitOpError() << "region " << index << " must yield a "
-                           << getType();
+    if (!yield || yield.getValue().getType() != group)
+      return op->emitOpError()
+             << "region " << index << " must yield a " << group;
   }
   return success();
 }
 
-int64_t ExpertsOp::getMultiplyAdds() {
-  // Which experts run is known at run time only; with regions that differ,
-  // count the most expensive one.
+/// Multiply-adds of the most expensive region: which ones run is known at run
+/// time only.
+static int64_t mostMultiplyAdds(RoutedOpInterface op) {
   int64_t most = 0;
-  for (Region &region : getBodies()) {
+  for (Region &region : op.getExpertRegions()) {
     int64_t sum = 0;
     for (auto layer : region.getOps<LayerOpInterface>())
       sum += layer.getMultiplyAdds();
     most = std::max(most, sum);
   }
-  return getNumChosen() * most;
+  return most;
+}
+
+LogicalResult ExpertsOp::verifyRegions() {
+  return verifyExpertRegions(*this, getType());
+}
+
+MutableArrayRef<Region> ExpertsOp::getExpertRegions() { return getBodies(); }
+bool ExpertsOp::isMerged() { return getIndexed().has_value(); }
+int64_t ExpertsOp::getExpertCount() { return getNumExperts(); }
+
+int64_t ExpertsOp::getMultiplyAdds() {
+  return getNumChosen() * mostMultiplyAdds(*this);
+}
+
+LogicalResult TokenRouterOp::verify() {
+  int64_t experts = rows(getWeight());
+  if (failed(verifyShape(*this, "weight", getWeight(),
+                         {experts, columns(getTokens())})) ||
+      (getBias() && failed(verifyShape(*this, "bias", getBias(), {experts}))))
+    return failure();
+  int64_t topK = getTopK();
+  if (topK < 1 || topK > experts)
+    return emitOpError() << "chooses " << topK << " of " << experts
+                         << " experts";
+  int64_t capacity = getCapacity();
+  if (capacity < 1 || capacity > rows(getTokens()))
+    return emitOpError() << "an expert cannot take " << capacity << " of "
+                         << rows(getTokens()) << " tokens";
+  if (failed(verifyShape(*this, "gates", getGates(), {experts, capacity})) ||
+      failed(verifyShape(*this, "taken tokens", getTaken(),
+                         {experts, capacity})) ||
+      failed(verifyShape(*this, "counts", getCounts(), {experts})))
+    return failure();
+  return verifyShape(*this, "mean gates", getMeanGates(), {experts});
+}
+
+int64_t TokenRouterOp::getMultiplyAdds() {
+  return rows(getTokens()) * getWeight().getType().getNumElements();
+}
+
+LogicalResult TokenExpertsOp::verify() {
+  int64_t experts = getNumExperts();
+  if (failed(verifyShape(*this, "taken tokens", getTaken(),
+                         {experts, getCapacity()})) ||
+      failed(verifyShape(*this, "counts", getCounts(), {experts})))
+    return failure();
+  if (getIndexed() && *getIndexed() != uint64_t(experts))
+    return emitOpError() << "'indexed' says " << *getIndexed()
+                         << " experts, the gates are of " << experts;
+  int64_t expected = getIndexed() ? 1 : experts;
+  if (int64_t(getBodies().size()) != expected)
+    return emitOpError() << "expected " << expected << " regions, found "
+                         << getBodies().size();
+  return success();
+}
+
+LogicalResult TokenExpertsOp::verifyRegions() {
+  return verifyExpertRegions(*this, getGroupType());
+}
+
+MutableArrayRef<Region> TokenExpertsOp::getExpertRegions() {
+  return getBodies();
+}
+bool TokenExpertsOp::isMerged() { return getIndexed().has_value(); }
+int64_t TokenExpertsOp::getExpertCount() { return getNumExperts(); }
+
+int64_t TokenExpertsOp::getMultiplyAdds() {
+  // At most what every group takes, and no more than the tokens' choices.
+  auto router = getCounts().getDefiningOp<TokenRouterOp>();
+  int64_t served = getNumExperts() * getCapacity();
+  if (router)
+    served =
+        std::min<int64_t>(served, rows(router.getTokens()) * router.getTopK());
+  return served * (mostMultiplyAdds(*this) / getCapacity());
 }
 
 LogicalResult HeadOp::verify() {

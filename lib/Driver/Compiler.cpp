@@ -180,9 +180,6 @@ LogicalResult Compilation::import() {
   spec = std::move(*parsed);
   if (!options.weights.empty())
     spec.weightsPath = options.weights;
-  if (spec.moe && spec.moe->routing == MoESpec::Routing::Patch)
-    return fail(options.spec, "moe.routing",
-                "\"patch\" is not supported yet, expected \"image\"");
   FailureOr<WeightStore> opened = WeightStore::open(spec.weightsPath, sink);
   if (failed(opened))
     return failure();
@@ -293,7 +290,9 @@ void Compilation::countParameters(CompiledModel &compiled) {
   compiled.multiplyAdds = multiplyAdds;
   if (!spec.moe)
     return;
-  compiled.numRoutes = spec.moe->layers.size() * spec.moe->topK;
+  bool isPerToken = spec.moe->routing == MoESpec::Routing::Patch;
+  compiled.numRoutes = spec.moe->layers.size() *
+                       (isPerToken ? spec.moe->numExperts : spec.moe->topK);
   // The experts of a block are alike: k of E are active.
   int64_t experts = 0;
   for (const ExpectedTensor &tensor : expectedTensors(spec))

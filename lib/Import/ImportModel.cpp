@@ -22,6 +22,12 @@ struct Route {
   Value experts, gates;
 };
 
+/// What a MoE block computes, and what it tells of its routing.
+struct Routed {
+  Value tokens;
+  SmallVector<Value, 2> report;
+};
+
 class ModelBuilder {
 public:
   ModelBuilder(const ModelSpec &spec, MLIRContext *context)
@@ -49,6 +55,10 @@ private:
   /// The class token, or the mean of the patch tokens.
   Value pool(Value x, bool cls);
   Route router(Value x, const Twine &name);
+  /// The experts of a block for each token of its own (V-MoE).
+  Routed tokenExperts(Value x, int64_t block);
+  /// A region for each expert of the block.
+  void fillRegions(RoutedOpInterface op, RankedTensorType group, int64_t block);
 
   const ModelSpec &spec;
   ImplicitLocOpBuilder b;
@@ -106,18 +116,41 @@ Value ModelBuilder::mlp(Value x, const Twine &prefix) {
                        activation);
 }
 
-Value ModelBuilder::experts(Value x, int64_t block, Route route) {
-  auto op = ExpertsOp::create(b, x.getType(), x, route.experts, route.gates,
-                              /*indexed=*/IntegerAttr(),
-                              /*bodiesCount=*/spec.moe->numExperts);
+void ModelBuilder::fillRegions(RoutedOpInterface op, RankedTensorType group,
+                               int64_t block) {
   OpBuilder::InsertionGuard guard(b);
-  for (auto [index, region] : llvm::enumerate(op.getBodies())) {
-    Block *body = b.createBlock(&region, {}, x.getType(), {b.getLoc()});
+  for (auto [index, region] : llvm::enumerate(op.getExpertRegions())) {
+    Block *body = b.createBlock(&region, {}, group, {b.getLoc()});
     Value y = mlp(body->getArgument(0),
                   "blocks." + Twine(block) + ".moe.experts." + Twine(index));
     YieldOp::create(b, y);
   }
+}
+
+Value ModelBuilder::experts(Value x, int64_t block, Route route) {
+  auto op = ExpertsOp::create(b, x.getType(), x, route.experts, route.gates,
+                              /*indexed=*/IntegerAttr(),
+                              /*bodiesCount=*/spec.moe->numExperts);
+  fillRegions(op, op.getType(), block);
   return op;
+}
+
+Routed ModelBuilder::tokenExperts(Value x, int64_t block) {
+  const MoESpec &moe = *spec.moe;
+  int64_t experts = moe.numExperts, capacity = spec.expertCapacity();
+  std::string name = ("blocks." + Twine(block) + ".moe.router").str();
+  auto indices = [&](ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, b.getIndexType());
+  };
+  auto router = TokenRouterOp::create(
+      b, indices({experts, capacity}), tensorOf({experts, capacity}),
+      indices({experts}), tensorOf({experts}), x, param(name + ".weight"),
+      param(name + ".bias"), moe.topK, moe.normalize, moe.batchPriority);
+  auto op = TokenExpertsOp::create(
+      b, x.getType(), x, router.getTaken(), router.getGates(),
+      router.getCounts(), /*indexed=*/IntegerAttr(), /*bodiesCount=*/experts);
+  fillRegions(op, op.getGroupType(), block);
+  return {op, {router.getCounts(), router.getMeanGates()}};
 }
 
 Value ModelBuilder::pool(Value x, bool cls) {
@@ -156,6 +189,7 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
   SmallVector<Value> results(1);
   SmallVector<int64_t> routeLayers;
   std::optional<Route> sharedRoute;
+  bool isPerToken = spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
   for (int64_t i = 0; i < spec.numLayers; ++i) {
     std::string block = ("blocks." + Twine(i)).str();
     bool isMoE = spec.isMoELayer(i);
@@ -166,7 +200,12 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     x = arith::AddFOp::create(b, x, a);
     Value h = layerNorm(x, block + ".norm2");
     Value y;
-    if (isMoE) {
+    if (isMoE && isPerToken) {
+      Routed routed = tokenExperts(h, i);
+      y = routed.tokens;
+      results.append(routed.report);
+      routeLayers.push_back(i);
+    } else if (isMoE) {
       Route route = isShared ? *sharedRoute : router(h, block + ".moe.router");
       y = experts(h, i, route);
       results.append({route.experts, route.gates});
@@ -185,6 +224,8 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
                                      ValueRange(results).getTypes()));
   if (!routeLayers.empty())
     function->setAttr(kRouteLayersAttr, b.getDenseI64ArrayAttr(routeLayers));
+  if (isPerToken)
+    function->setAttr(kTokenRoutesAttr, b.getUnitAttr());
   return module;
 }
 

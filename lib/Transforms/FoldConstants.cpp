@@ -99,11 +99,14 @@ bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
            add(op, op.getFc1WeightMutable(), &op.getFc1BiasMutable());
     } else if (auto op = dyn_cast<RouterOp>(user)) {
       ok = add(op, op.getWeightMutable(), optional(op.getBiasMutable()));
+    } else if (auto op = dyn_cast<TokenRouterOp>(user)) {
+      ok = &use == &op.getTokensMutable() &&
+           add(op, op.getWeightMutable(), optional(op.getBiasMutable()));
     } else if (auto op = dyn_cast<HeadOp>(user)) {
       ok = &use == &op.getInputMutable() &&
            add(op, op.getWeightMutable(), &op.getBiasMutable());
-    } else if (auto op = dyn_cast<ExpertsOp>(user)) {
-      ok = llvm::all_of(op.getBodies(), [&](Region &body) {
+    } else if (auto op = dyn_cast<RoutedOpInterface>(user)) {
+      ok = llvm::all_of(op.getExpertRegions(), [&](Region &body) {
         return findConsumers(body.getArgument(0), consumers);
       });
     }
@@ -159,8 +162,10 @@ void Folder::foldAffine(LayerNormOp op) {
                          });
       if (auto attention = dyn_cast<AttentionOp>(consumer.op))
         attention.getQkvBiasMutable().assign(newBias);
+      else if (auto router = dyn_cast<RouterOp>(consumer.op))
+        router.getBiasMutable().assign(newBias);
       else
-        cast<RouterOp>(consumer.op).getBiasMutable().assign(newBias);
+        cast<TokenRouterOp>(consumer.op).getBiasMutable().assign(newBias);
     }
   }
   OpBuilder builder(op);

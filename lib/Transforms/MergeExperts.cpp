@@ -35,26 +35,27 @@ static bool isAlike(Block &first, Block &other) {
   return left == first.end() && right == other.end();
 }
 
-static void merge(ExpertsOp op, SymbolTable &symbols) {
-  Block &first = op.getBodies().front().front();
-  for (Region &body : llvm::drop_begin(op.getBodies()))
+static void merge(RoutedOpInterface op, SymbolTable &symbols) {
+  Block &first = op.getExpertRegions().front().front();
+  for (Region &body : op.getExpertRegions().drop_front())
     if (!isAlike(first, body.front()))
       return;
 
   OpBuilder builder(op);
-  int64_t numExperts = op.getNumExperts();
-  auto merged = ExpertsOp::create(
-      builder, op.getLoc(), op.getType(), op.getTokens(), op.getExperts(),
-      op.getGates(), builder.getI64IntegerAttr(numExperts), /*bodiesCount=*/1);
-  Block *body =
-      builder.createBlock(&merged.getBodies().front(), {},
-                          {op.getTokens().getType(), builder.getIndexType()},
-                          {op.getLoc(), op.getLoc()});
+  OperationState state(op->getLoc(), op->getName(), op->getOperands(),
+                       op->getResultTypes(), op->getAttrs());
+  state.addAttribute("indexed", builder.getI64IntegerAttr(op.getExpertCount()));
+  state.addRegion();
+  Operation *merged = builder.create(state);
+  Block *body = builder.createBlock(
+      &merged->getRegion(0), {},
+      {first.getArgument(0).getType(), builder.getIndexType()},
+      {op->getLoc(), op->getLoc()});
   IRMapping map;
   map.map(first.getArgument(0), body->getArgument(0));
 
   SmallVector<Block::iterator> peers;
-  for (Region &region : op.getBodies())
+  for (Region &region : op.getExpertRegions())
     peers.push_back(region.front().begin());
   for (Operation &inner : first) {
     auto get = dyn_cast<GetOp>(inner);
@@ -83,16 +84,16 @@ static void merge(ExpertsOp op, SymbolTable &symbols) {
     for (Block::iterator &peer : peers)
       ++peer;
   }
-  op.replaceAllUsesWith(merged.getResult());
-  op.erase();
+  op->replaceAllUsesWith(merged);
+  op->erase();
 }
 
 namespace {
 struct MergeExperts : moe::impl::MergeExpertsBase<MergeExperts> {
   void runOnOperation() override {
     SymbolTable symbols(getOperation());
-    getOperation().walk([&](ExpertsOp op) {
-      if (!op.getIndexed())
+    getOperation().walk([&](RoutedOpInterface op) {
+      if (!op.isMerged())
         merge(op, symbols);
     });
   }

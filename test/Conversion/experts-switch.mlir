@@ -51,6 +51,6 @@ func.func @run(%image: tensor<1x2x2xf32>) -> (tensor<1x16xf32>, tensor<2xindex>,
     moe.yield %4 : tensor<1x16xf32>
   }
   %s = arith.addf %x, %y : tensor<1x16xf32>
-  // CHECK-COUNT-8: memref.store %{{.*}}, %[[ROUTES]]
+  // CHECK-COUNT-4: memref.store %{{.*}}, %[[ROUTES]]
   return %s, %e, %g : tensor<1x16xf32>, tensor<2xindex>, tensor<2xf32>
 }

@@ -47,9 +47,18 @@ moe.param @e1.b2 : tensor<20xf32> in "expert.1"
 // CHECK: moe.weights @e1.b2.lanes
 // CHECK: bufferization.materialize_in_destination %{{.*}} in writable %[[LOGITS]]
 // Block 7's two choices.
+// CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c2{{.*}} step
+// CHECK: %[[ROW:.*]] = arith.addi %[[J]], %c0
+// CHECK: %[[CHOICE:.*]] = tensor.extract %{{.*}}[%[[J]]] : tensor<2xindex>
+// CHECK: %[[GATE:.*]] = tensor.extract %{{.*}}[%[[J]]] : tensor<2xf32>
+// CHECK: %[[EXPERT:.*]] = arith.index_cast %[[CHOICE]]
+// CHECK: %[[ALL:.*]] = arith.constant 1 : i32
 // CHECK: %[[LAYER:.*]] = arith.constant 7 : i32
-// CHECK: memref.store %[[LAYER]], %[[ROUTES]]
-// CHECK-COUNT-7: memref.store %{{.*}}, %[[ROUTES]]
+// CHECK: %[[BITS:.*]] = arith.bitcast %[[GATE]]
+// CHECK: memref.store %[[LAYER]], %[[ROUTES]][%[[ROW]], %c0
+// CHECK: memref.store %[[EXPERT]], %[[ROUTES]][%[[ROW]], %c1
+// CHECK: memref.store %[[BITS]], %[[ROUTES]][%[[ROW]], %c2
+// CHECK: memref.store %[[ALL]], %[[ROUTES]][%[[ROW]], %c3
 // CHECK-NOT: memref.store
 // CHECK: %[[OK:.*]] = arith.constant 0 : i32
 // CHECK: return %[[OK]] : i32

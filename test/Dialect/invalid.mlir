@@ -66,7 +66,7 @@ func.func @f() {
 // -----
 
 func.func @f(%x: tensor<4xf32>) {
-  // expected-error@+1 {{'moe.yield' op expects parent op to be one of 'moe.param, moe.experts'}}
+  // expected-error@+1 {{'moe.yield' op expects parent op to be one of 'moe.param, moe.experts, moe.token_experts'}}
   moe.yield %x : tensor<4xf32>
 }
 
@@ -973,4 +973,151 @@ moe.param @q : tensor<1x16xf32> = {
   // expected-error@+1 {{'moe.pad_channels' op expected at least one dimension, found 'tensor<f32>'}}
   %r = moe.pad_channels %0 group 1 : tensor<f32> -> tensor<1x16xf32>
   moe.yield %r : tensor<1x16xf32>
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x4xf32>) {
+  // expected-error@+1 {{expected weight of shape [2, 8], found 'tensor<2x4xf32>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x4xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{chooses 3 of 2 experts}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 3 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{chooses 0 of 2 experts}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 0 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{an expert cannot take 7 of 6 tokens}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x7xindex>, tensor<2x7xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{expected gates of shape [2, 6], found 'tensor<3x6xf32>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<3x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{expected taken tokens of shape [2, 6], found 'tensor<2x5xindex>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x5xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{expected counts of shape [2], found 'tensor<3xindex>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<3xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>) {
+  // expected-error@+1 {{expected mean gates of shape [2], found 'tensor<1xf32>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>, %b: tensor<3xf32>) {
+  // expected-error@+1 {{expected bias of shape [2], found 'tensor<3xf32>'}}
+  %t, %g, %n, %m = moe.token_router %h weight(%w, %b) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32>, tensor<3xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x4xindex>, %g: tensor<2x3xf32>, %n: tensor<2xindex>) {
+  // expected-error@+1 {{expected taken tokens of shape [2, 3], found 'tensor<2x4xindex>'}}
+  %0 = moe.token_experts %h took(%t, %g, %n) : tensor<6x8xf32>, tensor<2x4xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }, {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x3xindex>, %g: tensor<2x3xf32>, %n: tensor<3xindex>) {
+  // expected-error@+1 {{expected counts of shape [2], found 'tensor<3xindex>'}}
+  %0 = moe.token_experts %h took(%t, %g, %n) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<3xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }, {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x3xindex>, %g: tensor<2x3xf32>, %n: tensor<2xindex>) {
+  // expected-error@+1 {{expected 2 regions, found 1}}
+  %0 = moe.token_experts %h took(%t, %g, %n) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x3xindex>, %g: tensor<2x3xf32>, %n: tensor<2xindex>) {
+  // expected-error@+1 {{region 1 must take ('tensor<3x8xf32>')}}
+  %0 = moe.token_experts %h took(%t, %g, %n) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }, {
+  ^bb0(%x: tensor<6x8xf32>):
+    moe.yield %x : tensor<6x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x3xindex>, %g: tensor<2x3xf32>, %n: tensor<2xindex>) {
+  // expected-error@+1 {{'indexed' says 3 experts, the gates are of 2}}
+  %0 = moe.token_experts %h took(%t, %g, %n) indexed 3 : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>, %e: index):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return
+}
+
+// -----
+
+func.func @f(%h: tensor<6x8xf32>, %t: tensor<2x3xindex>, %g: tensor<2x3xf32>, %n: tensor<2xindex>) {
+  // expected-error@+1 {{region 0 must take ('tensor<3x8xf32>', 'index')}}
+  %0 = moe.token_experts %h took(%t, %g, %n) indexed 2 : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return
 }

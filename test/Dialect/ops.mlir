@@ -226,3 +226,31 @@ func.func @classifier(%x: tensor<2x64xf32>, %w: tensor<10x64xf32>,
       : tensor<2x64xf32>, tensor<10x64xf32>, tensor<10xf32> -> tensor<2x10xf32>
   return %0 : tensor<2x10xf32>
 }
+
+// CHECK-LABEL: func.func @token_routing(
+func.func @token_routing(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>, %b: tensor<2xf32>) -> tensor<6x8xf32> {
+  // CHECK: moe.token_router %{{.*}} weight(%{{.*}}) top_k 1 : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  %t0, %g0, %n0, %m0 = moe.token_router %h weight(%w) top_k 1
+      : tensor<6x8xf32>, tensor<2x8xf32> -> tensor<2x6xindex>, tensor<2x6xf32>, tensor<2xindex>, tensor<2xf32>
+  // CHECK: %[[T:.*]], %[[G:.*]], %[[N:.*]], %{{.*}} = moe.token_router %{{.*}} weight(%{{.*}}, %{{.*}}) top_k 2 normalize priority : tensor<6x8xf32>, tensor<2x8xf32>, tensor<2xf32>
+  %t, %g, %n, %m = moe.token_router %h weight(%w, %b) top_k 2 normalize priority
+      : tensor<6x8xf32>, tensor<2x8xf32>, tensor<2xf32> -> tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex>, tensor<2xf32>
+  // CHECK: moe.token_experts %{{.*}} took(%[[T]], %[[G]], %[[N]]) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<3x8xf32>):
+  // CHECK: }, {
+  %0 = moe.token_experts %h took(%t, %g, %n) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>):
+    moe.yield %x : tensor<3x8xf32>
+  }, {
+  ^bb0(%x: tensor<3x8xf32>):
+    %1 = moe.layer_norm %x eps 1.0e-6 : tensor<3x8xf32>
+    moe.yield %1 : tensor<3x8xf32>
+  }
+  // CHECK: moe.token_experts %{{.*}} took({{.*}}) indexed 2 :
+  // CHECK-NEXT: ^bb0(%{{.*}}: tensor<3x8xf32>, %{{.*}}: index):
+  %2 = moe.token_experts %0 took(%t, %g, %n) indexed 2 : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
+  ^bb0(%x: tensor<3x8xf32>, %e: index):
+    moe.yield %x : tensor<3x8xf32>
+  }
+  return %2 : tensor<6x8xf32>
+}

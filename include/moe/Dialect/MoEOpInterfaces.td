@@ -34,4 +34,19 @@ def LayerOpInterface : OpInterface<"LayerOpInterface"> {
       "int64_t", "getMultiplyAdds", (ins)>];
 }
 
+def RoutedOpInterface : OpInterface<"RoutedOpInterface"> {
+  let cppNamespace = "::mlir::moe";
+  let description = [{
+    An op with a region per expert, or with one for all of them that takes the
+    expert's index as its last argument.
+  }];
+  let methods = [
+    InterfaceMethod<"A region per expert, or one for all.",
+      "::mlir::MutableArrayRef<::mlir::Region>", "getExpertRegions", (ins)>,
+    InterfaceMethod<"Whether one region serves all experts.",
+      "bool", "isMerged", (ins)>,
+    InterfaceMethod<"Number of experts to choose from.",
+      "int64_t", "getExpertCount", (ins)>];
+}
+
 #endif // MOE_DIALECT_MOEOPINTERFACES_TD

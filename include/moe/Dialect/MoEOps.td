@@ -45,6 +45,9 @@ def F32Image : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[3]>]>,
 def F32Kernel : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[4]>]>,
     "4-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
 def IndexVector : StaticShapeTensorOf<[Index]>;
+def IndexMatrix : Type<And<[StaticShapeTensorOf<[Index]>.predicate,
+    HasAnyRankOfPred<[2]>]>, "2-D tensor of index with a static shape",
+    "::mlir::RankedTensorType">;
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -434,7 +437,8 @@ def RouterOp : MoE_LayerOp<"router"> {
 }
 
 def ExpertsOp : MoE_LayerOp<"experts", [AllTypesMatch<["tokens", "result"]>,
-    RecursiveMemoryEffects, SingleBlock]> {
+    RecursiveMemoryEffects, SingleBlock,
+    DeclareOpInterfaceMethods<RoutedOpInterface>]> {
   let summary = "the chosen experts' outputs, weighted by their gates";
   let description = [{
     The sum over j of gates[j] times what region experts[j] yields for the
@@ -484,6 +488,110 @@ def ExpertsOp : MoE_LayerOp<"experts", [AllTypesMatch<["tokens", "result"]>,
   let hasRegionVerifier = 1;
 }
 
+def TokenRouterOp : MoE_LayerOp<"token_router"> {
+  let summary = "chooses the experts of each token, and each expert's tokens";
+  let description = [{
+    Logits = x·Wᵀ (+ b) for tokens x of shape [N, D] and W of [E, D]. Each token
+    chooses the `top_k` experts of the largest logits, ties going to the lower
+    index; its gates are the softmax over all E logits, rescaled to sum 1 over
+    the chosen ones if `normalize` is set (V-MoE, arXiv 2106.05974).
+
+    An expert takes at most C tokens: all first choices are served in the order
+    of the tokens, then all second choices, and so on; who comes too late gets
+    nothing from that expert. With `priority`, tokens are served in the order of
+    their largest softmax probability instead, the largest first (batch
+    priority; compared as the sum of exp(l_e - l_max) over the other experts,
+    which does not saturate, ties in token order).
+
+    Results: for each expert the tokens that it took and their gates ([E, C],
+    of which only the first entries are set), how many they are, and the mean of
+    their gates (0 if there are none; both [E]).
+
+    Constraints: (1) weight and bias have the shapes above; (2) 1 <= top_k <= E;
+    (3) the results have E rows and the same C, 1 <= C <= N.
+
+    Example:
+
+    ```mlir
+    %who, %gates, %counts, %mean = moe.token_router %h weight(%w) top_k 2
+        : tensor<50x192xf32>, tensor<8x192xf32>
+        -> tensor<8x50xindex>, tensor<8x50xf32>, tensor<8xindex>, tensor<8xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Matrix:$weight,
+      Optional<F32Vector1D>:$bias, I64Attr:$topK, UnitAttr:$normalize,
+      UnitAttr:$priority);
+  let results = (outs IndexMatrix:$taken, F32Matrix:$gates,
+      IndexVector:$counts, F32Vector1D:$meanGates);
+  let assemblyFormat = [{
+    $tokens `weight` `(` $weight (`,` $bias^)? `)` `top_k` $topK
+    (`normalize` $normalize^)? (`priority` $priority^)? attr-dict `:`
+    type($tokens) `,` type($weight) (`,` type($bias)^)? `->` type($taken) `,`
+    type($gates) `,` type($counts) `,` type($meanGates)
+  }];
+  let extraClassDeclaration = [{
+    int64_t getNumExperts() { return getWeight().getType().getDimSize(0); }
+    /// C: tokens that an expert takes at most.
+    int64_t getCapacity() { return getGates().getType().getDimSize(1); }
+  }];
+}
+
+def TokenExpertsOp : MoE_LayerOp<"token_experts", [
+    AllTypesMatch<["tokens", "result"]>, RecursiveMemoryEffects, SingleBlock,
+    DeclareOpInterfaceMethods<RoutedOpInterface>]> {
+  let summary = "each expert's output for the tokens that it took";
+  let description = [{
+    Row t of the result is the sum, over the experts e that took token t, of its
+    gate times the row that region e yields for it; zero if none took it. There
+    is a region per expert. Its argument are its tokens as a group [C, D]: the
+    first counts[e] rows are the tokens taken[e], the others are not to be
+    relied on, and what is yielded for them is not used. So a region must work
+    on each token by itself. A region whose count is 0 does not run.
+
+    With `indexed`, there is one region for all experts, as in `moe.experts`.
+
+    Constraints: (1) taken and gates are [E, C], counts is [E]; (2) every region
+    takes a tensor<CxDxf32> (and with `indexed` an index) and yields one of that
+    type; (3) there are E regions, or with `indexed`, which holds E, one.
+
+    Example:
+
+    ```mlir
+    %y = moe.token_experts %h took(%who, %gates, %counts)
+        : tensor<50x192xf32>, tensor<2x30xindex>, tensor<2x30xf32>,
+          tensor<2xindex> {
+    ^bb0(%t: tensor<30x192xf32>):
+      ...
+      moe.yield %0 : tensor<30x192xf32>
+    }, {
+    ^bb0(%t: tensor<30x192xf32>):
+      ...
+      moe.yield %1 : tensor<30x192xf32>
+    }
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, IndexMatrix:$taken, F32Matrix:$gates,
+      IndexVector:$counts, OptionalAttr<I64Attr>:$indexed);
+  let results = (outs F32Matrix:$result);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$bodies);
+  let assemblyFormat = [{
+    $tokens `took` `(` $taken `,` $gates `,` $counts `)` (`indexed` $indexed^)?
+    attr-dict `:` type($tokens) `,` type($taken) `,` type($gates) `,`
+    type($counts) $bodies
+  }];
+  let extraClassDeclaration = [{
+    int64_t getNumExperts() { return getGates().getType().getDimSize(0); }
+    /// C: tokens that an expert takes at most.
+    int64_t getCapacity() { return getGates().getType().getDimSize(1); }
+    /// [C, D]: an expert's tokens.
+    ::mlir::RankedTensorType getGroupType() {
+      return getTokens().getType().clone(
+          {getCapacity(), getTokens().getType().getDimSize(1)});
+    }
+  }];
+  let hasRegionVerifier = 1;
+}
+
 def HeadOp : MoE_LayerOp<"head"> {
   let summary = "the classifier";
   let description = [{
@@ -508,7 +616,7 @@ def HeadOp : MoE_LayerOp<"head"> {
 }
 
 def YieldOp : MoE_Op<"yield", [Pure, Terminator,
-    ParentOneOf<["ParamOp", "ExpertsOp"]>]> {
+    ParentOneOf<["ParamOp", "ExpertsOp", "TokenExpertsOp"]>]> {
   let summary = "what a region yields";
   let description = [{
     Ends an expert's region or a parameter's recipe.

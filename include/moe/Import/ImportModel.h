@@ -17,6 +17,10 @@ inline constexpr StringLiteral kRunFunction = "run";
 /// (experts, gates) among its results.
 inline constexpr StringLiteral kRouteLayersAttr = "moe.route_layers";
 
+/// Attribute of the run function: the pairs are (counts, mean gates) of all
+/// experts, since each token has a route of its own.
+inline constexpr StringLiteral kTokenRoutesAttr = "moe.token_routes";
+
 /// Builds the model of `spec` in the moe dialect: a module with a `moe.param`
 /// for each tensor of the model, and
 ///
