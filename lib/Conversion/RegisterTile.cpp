@@ -24,9 +24,10 @@ static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu) {
   return accumulators + others <= cpu.registers;
 }
 
+static constexpr int64_t latency = 4; // cycles, of a multiply-add
+
 /// Half cycles of one step over k.
 static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
-  constexpr int64_t latency = 4; // cycles, of a multiply-add
   int64_t vectors = panels * registersPerPanel(cpu);
   int64_t arithmetic = rows * vectors * (cpu.fma ? 1 : 2);
   int64_t loads = vectors + rows;
@@ -43,6 +44,8 @@ static int64_t loadCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
 
 RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
                                            const CpuLevel &cpu) {
+  if (rows == 1)
+    return {1, 1, std::max<int64_t>(1, 2 * latency / registersPerPanel(cpu))};
   using Cost = std::pair<int64_t, int64_t>;
   RegisterTile best{1, 1};
   Cost bestCost{std::numeric_limits<int64_t>::max(), 0};

@@ -51,7 +51,8 @@ private:
   bool isContraction();
   void emitContraction();
   void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
-                           int64_t panels, Value tile, Loops loops, Value &out);
+                           int64_t panels, Value position, Loops loops,
+                           Value &out);
   /// The tile, also where the number of rows is not known.
   RegisterTile chooseTile(int64_t rows, int64_t panels);
   /// What `emit` makes of `current` if `bit` of `number` is set; `position`
@@ -116,6 +117,7 @@ private:
   // has not), and over k.
   SmallVector<unsigned> outer, middle, reduction;
   Value bMemory; // The weight in memory, to prefetch; null for activations.
+  RegisterTile tile;
   moe::Prefetch prefetch;
   /// Element-wise generics that read the result and nothing else does.
   SmallVector<GenericOp> epilogue;
@@ -401,8 +403,8 @@ void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
 }
 
 void Emitter::emitContractionTile(Value rowStart, int64_t rows,
-                                  Value panelStart, int64_t panels, Value tile,
-                                  Loops loops, Value &out) {
+                                  Value panelStart, int64_t panels,
+                                  Value position, Loops loops, Value &out) {
   auto at = [&](int64_t r, int64_t p) {
     if (row)
       loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
@@ -432,26 +434,54 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     return next;
   };
   unsigned inner = reduction.back();
-  accumulators =
-      nest(ArrayRef(reduction).drop_back(), loops, accumulators,
-           [&](ValueRange outerState) {
-             // The prefetches come with the first steps only, in a loop of
-             // their own: unrolled steps would be mixed by LLVM's scheduler,
-             // which then spills.
-             SmallVector<Value> state(outerState);
-             if (prefetch.steps > 0)
-               state = loop(0, prefetch.steps, 1, state,
-                            [&](Value k, ValueRange current) {
-                              prefetchNext(k, tile, panelStart, panels, loops);
-                              loops[inner] = k;
-                              return step(current);
-                            });
-             return loop(prefetch.steps, ranges[inner], 1, state,
-                         [&](Value k, ValueRange current) {
-                           loops[inner] = k;
-                           return step(current);
-                         });
-           });
+  auto sumParts = [&](ValueRange start) {
+    // The panels' sums of each part, one part after the other.
+    SmallVector<Value> sums(tile.parts * panels, zero);
+    llvm::copy(start, sums.begin());
+    auto addPart = [&](Value k, int64_t part, SmallVectorImpl<Value> &sums) {
+      loops[inner] = k;
+      MutableArrayRef<Value> own(sums.data() + part * panels, panels);
+      llvm::copy(step(own), own.begin());
+    };
+    int64_t whole = ranges[inner] / tile.parts * tile.parts;
+    sums = loop(0, whole, tile.parts, sums, [&](Value k, ValueRange state) {
+      SmallVector<Value> next(state);
+      for (int64_t part = 0; part < tile.parts; ++part)
+        addPart(b.createOrFold<arith::AddIOp>(k, index(part)), part, next);
+      return next;
+    });
+    for (int64_t k = whole; k < ranges[inner]; ++k)
+      addPart(index(k), k - whole, sums);
+    // In pairs, not in a chain.
+    for (int64_t n = tile.parts; n > 1; n = (n + 1) / 2)
+      for (int64_t i = 0; i < n / 2 * panels; ++i)
+        sums[i] =
+            arith::AddFOp::create(b, sums[i], sums[(n + 1) / 2 * panels + i]);
+    sums.resize(panels);
+    return sums;
+  };
+  accumulators = nest(ArrayRef(reduction).drop_back(), loops, accumulators,
+                      [&](ValueRange outerState) -> SmallVector<Value> {
+                        if (tile.parts > 1)
+                          return sumParts(outerState);
+                        // The prefetches come with the first steps only, in a
+                        // loop of their own: unrolled steps would be mixed by
+                        // LLVM's scheduler, which then spills.
+                        SmallVector<Value> state(outerState);
+                        if (prefetch.steps > 0)
+                          state = loop(0, prefetch.steps, 1, state,
+                                       [&](Value k, ValueRange current) {
+                                         prefetchNext(k, position, panelStart,
+                                                      panels, loops);
+                                         loops[inner] = k;
+                                         return step(current);
+                                       });
+                        return loop(prefetch.steps, ranges[inner], 1, state,
+                                    [&](Value k, ValueRange current) {
+                                      loops[inner] = k;
+                                      return step(current);
+                                    });
+                      });
 
   // What follows happens while the tile is in registers.
   for (int64_t r = 0; r < rows; ++r) {
@@ -540,7 +570,7 @@ void Emitter::emitContraction() {
     out = out.getDefiningOp<linalg::FillOp>().getOutputs()[0];
 
   int64_t rows = row ? ranges[*row] : 1, panels = ranges[panel];
-  RegisterTile tile = chooseTile(rows, panels);
+  tile = chooseTile(rows, panels);
   int64_t tilesPerRun = ShapedType::isDynamic(rows)
                             ? kGuessedTiles
                             : llvm::divideCeil(rows, tile.rows);

@@ -13,6 +13,9 @@ namespace mlir::moe {
 /// `rows` rows by `panels` panels of 16 channels.
 struct RegisterTile {
   int64_t rows, panels;
+  /// Accumulators for each panel, which take turns over k. More than one only
+  /// with a single row, so that its multiply-adds need not wait for each other.
+  int64_t parts = 1;
 };
 
 /// Chooses the tile for a product with `rows` rows and `panels` panels.
@@ -26,6 +29,11 @@ struct RegisterTile {
 /// since each accumulator waits for its own last value. The remainders of rows
 /// and panels count as the smaller tiles that they are. Between tiles that are
 /// equally fast by that measure, the one that loads less is taken.
+///
+/// A single row is another matter: it reads every weight once. Its tile is one
+/// panel, which is a stream in memory, and parts of k are summed side by side;
+/// many panels at once would be streams at equal places of their pages, which
+/// the cache maps to the same few lines.
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 
