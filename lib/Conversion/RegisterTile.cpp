@@ -72,16 +72,13 @@ RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
   return best;
 }
 
-Prefetch mlir::moe::planPrefetch(int64_t panels, int64_t tiles, int64_t runs,
-                                 int64_t depth) {
+Prefetch mlir::moe::planPrefetch(int64_t panels, int64_t tiles) {
   // A single tile reads the weight as a stream, which the CPU foresees.
   if (tiles < 2)
     return {};
-  auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
-  int64_t linesPerRun = ceilDiv(panels * depth, tiles);
-  Prefetch plan;
-  plan.linesPerStep = ceilDiv(linesPerRun, depth);
-  plan.steps = ceilDiv(linesPerRun, plan.linesPerStep);
-  plan.linesPerTile = runs * plan.steps * plan.linesPerStep;
-  return plan;
+  int64_t lanes = (panels * kPanel + tiles - 1) / tiles;
+  // Beyond a line, only whole lines.
+  if (lanes > kPanel)
+    lanes = (lanes + kPanel - 1) / kPanel * kPanel;
+  return {lanes};
 }

@@ -382,19 +382,21 @@ static Value weightMemory(ImplicitLocOpBuilder &b, Value tensor) {
 
 void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
                            int64_t panels, Loops loops) {
-  // The lines of the next panels follow each other, whatever panel they are of.
-  Value line = scaled(tile, prefetch.linesPerTile);
-  int64_t stride = prefetch.steps * prefetch.linesPerStep;
+  // The next panels follow each other in memory, so a place in them is a
+  // distance from where they begin, whatever panel it is of.
+  int64_t stride = prefetch.lanesPerStep * ranges[reduction.back()];
+  Value distance = scaled(k, prefetch.lanesPerStep);
   for (unsigned d : llvm::reverse(ArrayRef(reduction).drop_back())) {
-    line = b.createOrFold<arith::AddIOp>(line, scaled(loops[d], stride));
+    distance =
+        b.createOrFold<arith::AddIOp>(distance, scaled(loops[d], stride));
     stride *= ranges[d];
     loops[d] = index(0);
   }
-  line = b.createOrFold<arith::AddIOp>(line, scaled(k, prefetch.linesPerStep));
+  distance = b.createOrFold<arith::AddIOp>(distance, scaled(tile, stride));
   loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(panels));
-  loops[lane] = index(0);
-  for (int64_t i = 0; i < prefetch.linesPerStep; ++i) {
-    loops[reduction.back()] = b.createOrFold<arith::AddIOp>(line, index(i));
+  loops[reduction.back()] = index(0);
+  for (int64_t i = 0; i < prefetch.lanesPerStep; i += kPanel) {
+    loops[lane] = b.createOrFold<arith::AddIOp>(distance, index(i));
     // To the second-level cache: the first has no room for the next panels.
     memref::PrefetchOp::create(b, bMemory, evaluate(bMap, loops),
                                /*isWrite=*/false, /*localityHint=*/2,
@@ -464,20 +466,11 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
                       [&](ValueRange outerState) -> SmallVector<Value> {
                         if (tile.parts > 1)
                           return sumParts(outerState);
-                        // The prefetches come with the first steps only, in a
-                        // loop of their own: unrolled steps would be mixed by
-                        // LLVM's scheduler, which then spills.
-                        SmallVector<Value> state(outerState);
-                        if (prefetch.steps > 0)
-                          state = loop(0, prefetch.steps, 1, state,
-                                       [&](Value k, ValueRange current) {
-                                         prefetchNext(k, position, panelStart,
-                                                      panels, loops);
-                                         loops[inner] = k;
-                                         return step(current);
-                                       });
-                        return loop(prefetch.steps, ranges[inner], 1, state,
+                        return loop(0, ranges[inner], 1, outerState,
                                     [&](Value k, ValueRange current) {
+                                      if (prefetch.lanesPerStep > 0)
+                                        prefetchNext(k, position, panelStart,
+                                                     panels, loops);
                                       loops[inner] = k;
                                       return step(current);
                                     });
@@ -578,12 +571,8 @@ void Emitter::emitContraction() {
   for (unsigned d : middle)
     tiles *= ranges[d];
   bMemory = weightMemory(b, bTensor);
-  if (bMemory) {
-    int64_t runs = 1;
-    for (unsigned d : ArrayRef(reduction).drop_back())
-      runs *= ranges[d];
-    prefetch = planPrefetch(tile.panels, tiles, runs, ranges[reduction.back()]);
-  }
+  if (bMemory)
+    prefetch = planPrefetch(tile.panels, tiles);
   Loops loops(ranges.size());
   // Panels outside: a panel stays in the cache for all rows, and the weight is
   // streamed once.

@@ -8,20 +8,18 @@
 moe.param @w : tensor<6x64x16xf32> in "shared" at 0
 
 // Six tiles of rows share three panels of 64 lines: each asks for 32 of the
-// next 192 with its first 32 steps, one a step, to the second-level cache.
+// next 192, half a line a step, to the second-level cache.
 // CHECK-LABEL: func.func @weight(
 // CHECK: %[[W:.*]] = moe.weights @w
 // CHECK: scf.for %[[P:.*]] = %c0 to %c6 step %c3
 // CHECK: scf.for %[[R:.*]] = %c0 to %c45 step %c9
 // CHECK: %[[TILE:.*]] = arith.divui %[[R]], %c9
-// CHECK: scf.for %[[K:.*]] = %c0 to %c32 step %c1
-// CHECK: %[[FIRST:.*]] = arith.muli %[[TILE]], %c32
-// CHECK: %[[LINE:.*]] = arith.addi %[[FIRST]], %[[K]]
+// CHECK: scf.for %[[K:.*]] = %c0 to %c64 step %c1
+// CHECK: %[[STEPS:.*]] = arith.muli %[[K]], %c8
+// CHECK: %[[TILES:.*]] = arith.muli %[[TILE]], %c512
+// CHECK: %[[LANE:.*]] = arith.addi %[[STEPS]], %[[TILES]]
 // CHECK: %[[NEXT:.*]] = arith.addi %[[P]], %c3
-// CHECK: memref.prefetch %[[W]][%[[NEXT]], %[[LINE]], %c0], read, locality<2>, data
-// CHECK-NOT: prefetch
-// CHECK-COUNT-27: vector.fma
-// CHECK: scf.for %{{.*}} = %c32 to %c64 step %c1
+// CHECK: memref.prefetch %[[W]][%[[NEXT]], %c0, %[[LANE]]], read, locality<2>, data
 // CHECK-NOT: prefetch
 // CHECK-COUNT-27: vector.fma
 // CHECK: memref.prefetch

@@ -38,20 +38,19 @@ RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 
 /// How the panels that come next are prefetched while a product works on some:
-/// every tile of rows brings in its share, with the first steps of each run of
-/// the innermost loop over k. All of it in the first tile would ask for more
-/// than the memory can answer.
+/// every tile of rows brings in its share, evenly over all its steps over k. A
+/// burst would take all the places where a core can wait for memory, and the
+/// loads that only go to the second-level cache would queue behind it.
 struct Prefetch {
-  /// Steps of each run that prefetch; 0: none.
-  int64_t steps = 0;
-  /// Lines of 64 bytes, a panel's 16 channels for one k.
-  int64_t linesPerStep = 0, linesPerTile = 0;
+  /// How far each step advances, in channels; 0: nothing is prefetched. A line
+  /// of 64 bytes has 16, so that two steps of 8 ask for the same one: that
+  /// costs less than a branch.
+  int64_t lanesPerStep = 0;
 };
 
 /// Plans the prefetch of `panels` panels by `tiles` tiles, each of which makes
-/// `runs` runs of `depth` steps.
-Prefetch planPrefetch(int64_t panels, int64_t tiles, int64_t runs,
-                      int64_t depth);
+/// as many steps as a panel has lines.
+Prefetch planPrefetch(int64_t panels, int64_t tiles);
 
 } // namespace mlir::moe
 
