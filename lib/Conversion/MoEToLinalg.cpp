@@ -368,10 +368,11 @@ std::pair<Value, Value> Lowering::softmaxParts(Value logits, int64_t channels) {
                      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
                        return arith::AddFOp::create(ib, args[0], args[1]);
                      });
+  // A NaN may be left out here: its own exp is one.
   Value max =
       reduceLanes({logits}, {full}, outerShape, -kInfinity,
                   [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                    return arith::MaximumFOp::create(ib, args[0], args[1]);
+                    return arith::MaxNumFOp::create(ib, args[0], args[1]);
                   });
   Value exps = generic({max}, logits, {outer, full}, parallel,
                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {

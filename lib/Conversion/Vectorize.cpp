@@ -29,6 +29,9 @@ namespace {
 /// each prefetches its share of the next panels.
 constexpr int64_t kGuessedTiles = 2;
 
+/// Lanes of 128 bits, the least that a vector register has.
+constexpr int64_t kQuarter = 4;
+
 /// The value of each loop of a generic; null for those that are not open.
 using Loops = SmallVector<Value>;
 
@@ -63,6 +66,10 @@ private:
   /// that come after these; `tile` counts the tiles that share a panel.
   void prefetchNext(Value k, Value tile, Value panelStart, int64_t panels,
                     Loops loops);
+  /// Whether this copies so that another dimension is the last one; sets
+  /// `source` to the last one of the input, `lane` to that of the result.
+  bool isTransposition();
+  void emitTransposition();
   std::optional<unsigned> findLane();
   void emitVector(unsigned lane);
   void emitScalar();
@@ -93,7 +100,7 @@ private:
   /// dimension, else a scalar.
   Value load(Value value, AffineMap map, const Loops &loops,
              std::optional<unsigned> lane);
-  Value loadVector(Value tensor, ValueRange indices);
+  Value loadVector(Value tensor, ValueRange indices, int64_t lanes = kPanel);
   Value broadcast(Value scalar);
   Value store(Value value, Value tensor, AffineMap map, const Loops &loops);
   /// The body's yielded value for these arguments, scalars or vectors.
@@ -108,6 +115,8 @@ private:
   ImplicitLocOpBuilder b;
   SmallVector<int64_t> ranges;
   SmallVector<IteratorType> iterators;
+  // Of a transposition (and `lane`).
+  unsigned source = 0;
   // Of a contraction.
   unsigned lane = 0, panel = 0;
   std::optional<unsigned> row;
@@ -194,12 +203,13 @@ Emitter::nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
              : loop(0, range, 1, state, inside);
 }
 
-Value Emitter::loadVector(Value tensor, ValueRange indices) {
+Value Emitter::loadVector(Value tensor, ValueRange indices, int64_t lanes) {
   auto type = cast<RankedTensorType>(tensor.getType());
   Value padding = ub::PoisonOp::create(b, type.getElementType());
   bool inBounds = true;
   return vector::TransferReadOp::create(
-      b, vectorType(type.getElementType()), tensor, indices, padding,
+      b, VectorType::get({lanes}, type.getElementType()), tensor, indices,
+      padding,
       AffineMap::getMinorIdentityMap(type.getRank(), 1, b.getContext()),
       ArrayRef<bool>(inBounds));
 }
@@ -640,6 +650,104 @@ void Emitter::emitContraction() {
 }
 
 //===----------------------------------------------------------------------===//
+// Transpositions
+//===----------------------------------------------------------------------===//
+
+bool Emitter::isTransposition() {
+  Block &body = *op.getBody();
+  if (op.getNumDpsInputs() != 1 ||
+      op.getNumLoops() != op.getNumParallelLoops() ||
+      body.getTerminator()->getOperand(0) != body.getArgument(0) ||
+      llvm::any_of(ranges, ShapedType::isDynamic))
+    return false;
+  AffineMap in = op.getIndexingMapsArray()[0];
+  AffineMap out = op.getIndexingMapsArray()[1];
+  if (!in.isPermutation() || !out.isPermutation() || in.getNumResults() < 2)
+    return false;
+  source = in.getDimPosition(in.getNumResults() - 1);
+  lane = out.getDimPosition(out.getNumResults() - 1);
+  return source != lane && ranges[source] % kQuarter == 0;
+}
+
+void Emitter::emitTransposition() {
+  AffineMap in = op.getIndexingMapsArray()[0];
+  AffineMap out = op.getIndexingMapsArray()[1];
+  Value input = op.getDpsInputs()[0];
+  SmallVector<unsigned> others;
+  for (unsigned d = 0; d < ranges.size(); ++d)
+    if (d != source && d != lane)
+      others.push_back(d);
+  Loops loops(ranges.size());
+  auto quarter = VectorType::get({kQuarter}, b.getF32Type());
+  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(quarter));
+  auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> mask) -> Value {
+    return vector::ShuffleOp::create(b, x, y, mask);
+  };
+  auto concat = [&](Value x, Value y) {
+    int64_t size = cast<VectorType>(x.getType()).getNumElements();
+    return shuffle(x, y, llvm::to_vector(llvm::seq(2 * size)));
+  };
+  // Pieces of `size` lanes of x and y in turn, from the lower or the upper half
+  // of each quarter: one instruction, whatever the width of the registers.
+  auto unpack = [&](Value x, Value y, int64_t size, bool upper) {
+    SmallVector<int64_t> mask;
+    for (int64_t q = 0; q < kPanel; q += kQuarter)
+      for (int64_t i = 0; i < kQuarter / 2; i += size)
+        for (int64_t from : {int64_t(0), kPanel})
+          for (int64_t j = 0; j < size; ++j)
+            mask.push_back(from + q + upper * kQuarter / 2 + i + j);
+    return shuffle(x, y, mask);
+  };
+  // Four entries of `source` from `first` on, by sixteen of `lane` from
+  // `start` on, of which `count` are there.
+  auto emitBlock = [&](Value first, Value start, int64_t count, Value state) {
+    auto at = [&](int64_t i, int64_t j) {
+      loops[source] = b.createOrFold<arith::AddIOp>(first, index(i));
+      loops[lane] = b.createOrFold<arith::AddIOp>(start, index(j));
+    };
+    auto load = [&](int64_t j) {
+      at(0, j);
+      return j < count ? loadVector(input, evaluate(in, loops), kQuarter)
+                       : zero;
+    };
+    // Row r of each of four blocks of 4 x 4, side by side.
+    SmallVector<Value> rows;
+    for (int64_t r = 0; r < kQuarter; ++r)
+      rows.push_back(
+          concat(concat(load(r), load(r + kQuarter)),
+                 concat(load(r + 2 * kQuarter), load(r + 3 * kQuarter))));
+    for (int64_t i = 0; i < kQuarter; ++i) {
+      bool upper = i / 2;
+      Value column = unpack(unpack(rows[0], rows[1], 1, upper),
+                            unpack(rows[2], rows[3], 1, upper), 2, i % 2);
+      if (count < kPanel)
+        column = shuffle(column, column, llvm::to_vector(llvm::seq(count)));
+      at(i, 0);
+      state = store(column, state, out, loops);
+    }
+    return state;
+  };
+  int64_t lanes = ranges[lane], whole = lanes / kPanel * kPanel;
+  auto overBlocks = [&](ValueRange outer) {
+    return loop(
+        0, ranges[source], kQuarter, outer,
+        [&](Value first, ValueRange middle) {
+          SmallVector<Value> state = loop(
+              0, whole, kPanel, middle, [&](Value start, ValueRange inner) {
+                return SmallVector<Value>{
+                    emitBlock(first, start, kPanel, inner[0])};
+              });
+          if (whole < lanes)
+            state = {emitBlock(first, index(whole), lanes - whole, state[0])};
+          return state;
+        });
+  };
+  Value result = nest(others, loops, op.getDpsInits()[0], overBlocks)[0];
+  op.getResult(0).replaceAllUsesWith(result);
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
 // Everything else
 //===----------------------------------------------------------------------===//
 
@@ -677,8 +785,10 @@ std::optional<vector::CombiningKind> combiningKind(GenericOp op) {
     return std::nullopt;
   if (isa<arith::AddFOp>(combiners[0]))
     return vector::CombiningKind::ADD;
-  if (isa<arith::MaximumFOp>(combiners[0]))
-    return vector::CombiningKind::MAXIMUMF;
+  if (isa<arith::MaxNumFOp>(combiners[0]) &&
+      llvm::is_contained(combiners[0]->getOperands(),
+                         op.getRegionInputArgs()[0]))
+    return vector::CombiningKind::MAXNUMF;
   return std::nullopt;
 }
 
@@ -689,6 +799,8 @@ void Emitter::emitVector(unsigned lane) {
       (iterators[d] == IteratorType::parallel ? parallel : reductions)
           .push_back(d);
   bool laneReduced = iterators[lane] == IteratorType::reduction;
+  bool isMax =
+      laneReduced && *combiningKind(op) == vector::CombiningKind::MAXNUMF;
   AffineMap outMap = op.getIndexingMapsArray().back();
   BlockArgument old = op.getRegionOutputArgs()[0];
 
@@ -702,23 +814,27 @@ void Emitter::emitVector(unsigned lane) {
         if (!old.use_empty())
           initial = load(out, outMap, loops, lane);
         if (laneReduced) {
-          auto kind = *combiningKind(op);
-          float neutral = kind == vector::CombiningKind::ADD
-                              ? 0.0f
-                              : -std::numeric_limits<float>::infinity();
+          float neutral =
+              isMax ? -std::numeric_limits<float>::infinity() : 0.0f;
           accumulator = arith::ConstantOp::create(
               b, DenseElementsAttr::get(vectorType(b.getF32Type()), neutral));
         } else {
           accumulator = initial;
         }
-        auto body = [&](Value current) {
+        auto body = [&](Value current) -> Value {
           SmallVector<Value> arguments;
           for (OpOperand *operand : op.getDpsInputOperands())
             arguments.push_back(load(operand->get(),
                                      op.getMatchingIndexingMap(operand), loops,
                                      lane));
           arguments.push_back(current);
-          return inlineBody(op, arguments, /*vector=*/true);
+          if (!isMax)
+            return inlineBody(op, arguments, /*vector=*/true);
+          // The number of the two, as the op says, in one instruction:
+          // `current` never is a NaN.
+          Value larger = arith::CmpFOp::create(b, arith::CmpFPredicate::OGT,
+                                               arguments[0], current);
+          return arith::SelectOp::create(b, larger, arguments[0], current);
         };
         Value value;
         if (reductions.empty())
@@ -728,11 +844,14 @@ void Emitter::emitVector(unsigned lane) {
                        [&](ValueRange inner) -> SmallVector<Value> {
                          return {body(inner[0])};
                        })[0];
+        // In any order: else it is a chain of sixteen additions. The largest
+        // lanes began with -inf and took no NaN.
         if (laneReduced)
-          // In any order: else it is a chain of sixteen additions.
-          value =
-              vector::ReductionOp::create(b, *combiningKind(op), value, initial,
-                                          arith::FastMathFlags::reassoc);
+          value = vector::ReductionOp::create(
+              b, *combiningKind(op), value, initial,
+              arith::FastMathFlags::reassoc |
+                  (isMax ? arith::FastMathFlags::nnan
+                         : arith::FastMathFlags::none));
         loops[lane] = index(0);
         return {store(value, out, outMap, loops)};
       })[0];
@@ -771,6 +890,10 @@ LogicalResult Emitter::emit() {
                           "tensors");
   if (isContraction()) {
     emitContraction();
+    return success();
+  }
+  if (isTransposition()) {
+    emitTransposition();
     return success();
   }
   std::optional<unsigned> lane = findLane();

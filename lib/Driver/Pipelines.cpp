@@ -52,6 +52,8 @@ void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
                            "scf",   "tensor",        "vector"};
   pm.addPass(bufferization::createOneShotBufferizePass(options));
   cleanUp(pm);
+  // Copies between views that turned out to be one.
+  pm.addPass(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(moe::createLowerCopies());
   pm.addNestedPass<func::FuncOp>(moe::createPlanWorkspace());
   cleanUp(pm);

@@ -55,12 +55,13 @@ func.func @rows(%a: tensor<5x3x16xf32>) -> tensor<5xf32> {
   %0 = bufferization.alloc_tensor() : tensor<5xf32>
   %1 = linalg.fill ins(%low : f32) outs(%0 : tensor<5xf32>) -> tensor<5xf32>
   // CHECK: scf.for {{.*}} -> (vector<16xf32>)
-  // CHECK: arith.maximumf {{.*}} : vector<16xf32>
-  // CHECK: vector.reduction <maximumf>
+  // CHECK: arith.cmpf ogt, {{.*}} : vector<16xf32>
+  // CHECK: arith.select {{.*}} vector<16xf32>
+  // CHECK: vector.reduction <maxnumf>
   %2 = linalg.generic {indexing_maps = [#id, affine_map<(m, p, c) -> (m)>], iterator_types = ["parallel", "reduction", "reduction"]}
       ins(%a : tensor<5x3x16xf32>) outs(%1 : tensor<5xf32>) {
   ^bb0(%x: f32, %s: f32):
-    %3 = arith.maximumf %x, %s : f32
+    %3 = arith.maxnumf %x, %s : f32
     linalg.yield %3 : f32
   } -> tensor<5xf32>
   return %2 : tensor<5xf32>

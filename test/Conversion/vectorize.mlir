@@ -100,12 +100,14 @@ func.func @two_readers(%a: tensor<1x64xf32>, %w: tensor<1x64x16xf32>) -> (tensor
   return %0, %1 : tensor<1x1x16xf32>, tensor<1x1x16xf32>
 }
 
-// A reduction over panels and lanes: lanes in a vector until the end.
+// A reduction over panels and lanes: lanes in a vector until the end. The sum so
+// far is no NaN, so that a comparison serves.
 // ALL-LABEL: func.func @row_maximum(
 // ALL: scf.for %{{.*}} = %c0 to %c49
 // ALL: %[[V:.*]] = scf.for {{.*}} -> (vector<16xf32>)
-// ALL: arith.maximumf {{.*}} : vector<16xf32>
-// ALL: vector.reduction <maximumf>, %[[V]], %{{.*}} : vector<16xf32> into f32
+// ALL: %[[L:.*]] = arith.cmpf ogt, %[[X:.*]], %[[M:.*]] : vector<16xf32>
+// ALL: arith.select %[[L]], %[[X]], %[[M]]
+// ALL: vector.reduction <maxnumf>, %[[V]], %{{.*}} fastmath<reassoc,nnan> : vector<16xf32> into f32
 // ALL: return
 func.func @row_maximum(%x: tensor<49x6x16xf32>) -> tensor<49xf32> {
   %low = arith.constant 0xFF800000 : f32
@@ -116,26 +118,51 @@ func.func @row_maximum(%x: tensor<49x6x16xf32>) -> tensor<49xf32> {
       iterator_types = ["parallel", "reduction", "reduction"]}
       ins(%x : tensor<49x6x16xf32>) outs(%f : tensor<49xf32>) {
   ^bb0(%i: f32, %o: f32):
-    %r = arith.maximumf %i, %o : f32
+    %r = arith.maxnumf %i, %o : f32
     linalg.yield %r : f32
   } -> tensor<49xf32>
   return %0 : tensor<49xf32>
 }
 
-// A transposition has no lanes: scalars.
+// A transposition: blocks of 4 by 16 in registers; two of the 18 rows are left
+// over, and are not more than two in the result.
 // ALL-LABEL: func.func @transpose(
+// ALL: scf.for %[[J:.*]] = %c0 to %c8 step %c4
+// ALL-COUNT-16: vector.transfer_read {{.*}} : tensor<18x8xf32>, vector<4xf32>
+// ALL: vector.shuffle {{.*}} [0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29]
+// ALL: vector.shuffle {{.*}} [0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29]
+// ALL: vector.transfer_write %{{.*}}, %{{.*}}[%[[J]], %c0] {{.*}} : vector<16xf32>, tensor<8x18xf32>
+// ALL-COUNT-3: vector<16xf32>, tensor<8x18xf32>
+// ALL-COUNT-2: vector.transfer_read {{.*}} : tensor<18x8xf32>, vector<4xf32>
+// ALL-NOT: vector.transfer_read
+// ALL: vector.transfer_write %{{.*}}, %{{.*}}[%[[J]], %c16] {{.*}} : vector<2xf32>, tensor<8x18xf32>
+// ALL: return
+func.func @transpose(%x: tensor<18x8xf32>) -> tensor<8x18xf32> {
+  %e = bufferization.alloc_tensor() : tensor<8x18xf32>
+  %0 = linalg.generic {
+      indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>],
+      iterator_types = ["parallel", "parallel"]}
+      ins(%x : tensor<18x8xf32>) outs(%e : tensor<8x18xf32>) {
+  ^bb0(%i: f32, %o: f32):
+    linalg.yield %i : f32
+  } -> tensor<8x18xf32>
+  return %0 : tensor<8x18xf32>
+}
+
+// Without blocks of 4, scalars.
+// ALL-LABEL: func.func @transpose_odd(
 // ALL-NOT: vector
 // ALL: tensor.extract
 // ALL: tensor.insert
 // ALL: return
-func.func @transpose(%x: tensor<5x20xf32>) -> tensor<20x5xf32> {
-  %e = bufferization.alloc_tensor() : tensor<20x5xf32>
+func.func @transpose_odd(%x: tensor<5x7xf32>) -> tensor<7x5xf32> {
+  %e = bufferization.alloc_tensor() : tensor<7x5xf32>
   %0 = linalg.generic {
       indexing_maps = [affine_map<(i, j) -> (i, j)>, affine_map<(i, j) -> (j, i)>],
       iterator_types = ["parallel", "parallel"]}
-      ins(%x : tensor<5x20xf32>) outs(%e : tensor<20x5xf32>) {
+      ins(%x : tensor<5x7xf32>) outs(%e : tensor<7x5xf32>) {
   ^bb0(%i: f32, %o: f32):
     linalg.yield %i : f32
-  } -> tensor<20x5xf32>
-  return %0 : tensor<20x5xf32>
+  } -> tensor<7x5xf32>
+  return %0 : tensor<7x5xf32>
 }
