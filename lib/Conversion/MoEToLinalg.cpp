@@ -1,21 +1,11 @@
 //===- MoEToLinalg.cpp - moe on tensors of tokens to linalg in panels -----===//
-//
-// Activations are tensors [tokens, panels, 16]: channels in lanes of 16, those
-// that the model does not have are zero. They stay zero through every linear
-// layer (its padded weights and biases are zero) and every activation (all of
-// them map 0 to 0), so only LayerNorm and softmax must count.
-//
-//===----------------------------------------------------------------------===//
 
-#include "moe/Conversion/Passes.h"
+#include "MoEToLinalg.h"
+
 #include "moe/Import/ImportModel.h"
-#include "moe/Transforms/DeriveParam.h"
 
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
-
-#include <limits>
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_CONVERTMOETOLINALG
@@ -26,156 +16,12 @@ using namespace mlir;
 using namespace mlir::moe;
 using utils::IteratorType;
 
-namespace {
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// Lowers the run function op by op into a new one.
-class Lowering {
-public:
-  Lowering(ModuleOp module, func::FuncOp source)
-      : source(source), b(source.getLoc(), source), deriver(module) {}
-
-  LogicalResult run();
-
-private:
-  using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
-
-  LogicalResult checkOperands(Operation &op);
-  LogicalResult lower(Operation &op);
-  void lower(PatchEmbedOp op);
-  void lower(ClassTokenOp op);
-  void lower(PositionOp op);
-  void lower(SliceTokensOp op);
-  void lower(PoolOp op);
-  void lower(LayerNormOp op);
-  void lower(AttentionOp op);
-  void lower(MlpOp op);
-  void lower(RouterOp op);
-  void lower(TokenRouterOp op);
-  void lower(HeadOp op);
-  LogicalResult lower(arith::AddFOp op);
-  LogicalResult lower(func::ReturnOp op);
-  /// The experts' weighted outputs, added to `sum`.
-  FailureOr<Value> experts(RoutedOpInterface op, Value sum);
-  FailureOr<Value> experts(ExpertsOp op, Value sum);
-  FailureOr<Value> experts(TokenExpertsOp op, Value sum);
-  /// What `emit` makes of the region of expert `which`, whose arguments are
-  /// `tokens` (and the index).
-  FailureOr<Value>
-  chooseRegion(RoutedOpInterface op, Value which, Type result, Value tokens,
-               function_ref<FailureOr<Value>(Region &, ValueRange)> emit);
-  /// Lowers a region; the value that it yields.
-  FailureOr<Value> lowerRegion(Region &body, ValueRange arguments);
-  /// `value` [rows, panels, 16] times the scalar `gate`, added to `sum`.
-  Value addWeighted(Value value, Value gate, Value sum);
-  /// The best logit among those that come after (`last`, `lastIndex`) in the
-  /// order of falling logits and, for equal ones, rising indices; and its
-  /// index. With logits that are NaN there is no best: any index within bounds.
-  std::pair<Value, Value>
-  nextChoice(ImplicitLocOpBuilder &ib, int64_t count, Value last,
-             Value lastIndex,
-             function_ref<Value(ImplicitLocOpBuilder &, Value)> logitAt);
-  void storeRoutes(func::ReturnOp op);
-
-  // Weights, in the layout that the lowered code wants.
-  Value weights(Value param, StringRef suffix, ParamDeriver::Recipe recipe);
-  Value packed(Value weight, int64_t outGroup, int64_t inGroup);
-  Value padded(Value vector, int64_t group);
-
-  // Tensors.
-  RankedTensorType f32(ArrayRef<int64_t> shape) {
-    return RankedTensorType::get(shape, b.getF32Type());
-  }
-  /// A buffer to be. Not tensor.empty: two of those are the same value to CSE,
-  /// and bufferisation would copy to tell them apart again.
-  /// With a dynamic number of rows, a slice of a buffer for as many tokens as
-  /// an expert can take.
-  Value empty(ArrayRef<int64_t> shape) {
-    if (!ShapedType::isDynamic(shape.front()))
-      return bufferization::AllocTensorOp::create(b, f32(shape), ValueRange());
-    SmallVector<int64_t> whole(shape);
-    whole.front() = groupCapacity;
-    return groupRows(empty(whole));
-  }
-  /// The rows of a group that are there.
-  Value groupRows(Value tensor);
-  Value row(Value tensor, Value index);
-  Value withRow(Value tensor, Value row, Value index);
-  Value filled(ArrayRef<int64_t> shape, float value) {
-    Value scalar = constant(value);
-    return linalg::FillOp::create(b, scalar, empty(shape)).getResult(0);
-  }
-  Value constant(float value) {
-    return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
-  }
-  Value index(int64_t value) {
-    return arith::ConstantIndexOp::create(b, value);
-  }
-  /// [panels, 16]: `valid` for the first `channels` lanes, `other` for the
-  /// rest.
-  Value laneMask(int64_t channels, float valid, float other);
-  Value collapse(Value tensor, ArrayRef<ReassociationIndices> groups) {
-    return tensor::CollapseShapeOp::create(b, tensor, groups);
-  }
-  Value expand(Value tensor, ArrayRef<int64_t> shape,
-               ArrayRef<ReassociationIndices> groups) {
-    return tensor::ExpandShapeOp::create(b, f32(shape), tensor, groups);
-  }
-  Value slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes);
-  Value rowSlice(Value tensor, int64_t first, int64_t count);
-  /// The rows of `top`, then those of `bottom`.
-  Value stackRows(Value top, Value bottom);
-  Value generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
-                ArrayRef<IteratorType> iterators, Body body);
-  AffineMap map(unsigned dims, ArrayRef<AffineExpr> results) {
-    return AffineMap::get(dims, 0, results, b.getContext());
-  }
-  AffineExpr dim(unsigned position) { return b.getAffineDimExpr(position); }
-
-  // Pieces of layers.
-  Value multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
-                    ArrayRef<AffineMap> maps, ArrayRef<IteratorType> iterators);
-  /// input [M, panels, 16] times a packed weight: [M, panels', 16].
-  Value matmul(Value input, Value weight);
-  /// Element-wise over `input`, with a value per channel.
-  Value withBias(Value input, Value bias, Body body);
-  Value addBias(Value input, Value bias);
-  /// Reduces the last two dimensions (panels and lanes).
-  Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
-                    ArrayRef<int64_t> shape, float init, Body body);
-  /// exp(x - max) over the lanes, `channels` of which are there, and 1 / sum.
-  std::pair<Value, Value> softmaxParts(Value logits, int64_t channels);
-
-  func::FuncOp source;
-  ImplicitLocOpBuilder b;
-  ParamDeriver deriver;
-  DenseMap<Value, Value> lowered;
-  Value logitsMemory, routesMemory;
-  // While the region of an expert that takes tokens is lowered: how many, and
-  // how many at most.
-  Value groupSize;
-  int64_t groupCapacity = 0;
-};
-
-int64_t rowsOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getDimSize(0);
-}
-int64_t widthOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getDimSize(1);
-}
-ArrayRef<int64_t> shapeOf(Value value) {
-  return cast<RankedTensorType>(value.getType()).getShape();
-}
-
-} // namespace
-
 //===----------------------------------------------------------------------===//
 // Weights
 //===----------------------------------------------------------------------===//
 
-Value Lowering::weights(Value param, StringRef suffix,
-                        ParamDeriver::Recipe recipe) {
+Value MoELowering::weights(Value param, StringRef suffix,
+                           ParamDeriver::Recipe recipe) {
   auto get = deriver.derive(b, param, suffix, recipe).getDefiningOp<GetOp>();
   auto type = cast<RankedTensorType>(get.getType());
   Value expert = get.getExpert() ? lowered.lookup(get.getExpert()) : Value();
@@ -186,7 +32,7 @@ Value Lowering::weights(Value param, StringRef suffix,
   return bufferization::ToTensorOp::create(b, type, memory, /*restrict=*/true);
 }
 
-Value Lowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
+Value MoELowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
   auto type = cast<RankedTensorType>(weight.getType());
   int64_t outputs = type.getDimSize(0);
   int64_t inputs = type.getNumElements() / outputs;
@@ -200,7 +46,7 @@ Value Lowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
       });
 }
 
-Value Lowering::padded(Value value, int64_t group) {
+Value MoELowering::padded(Value value, int64_t group) {
   SmallVector<int64_t> shape(shapeOf(value));
   shape.back() = shape.back() / group * numPanels(group);
   shape.push_back(kPanel);
@@ -214,7 +60,7 @@ Value Lowering::padded(Value value, int64_t group) {
 // Tensors
 //===----------------------------------------------------------------------===//
 
-Value Lowering::laneMask(int64_t channels, float valid, float other) {
+Value MoELowering::laneMask(int64_t channels, float valid, float other) {
   int64_t panels = numPanels(channels);
   SmallVector<float> values(panels * kPanel, other);
   std::fill_n(values.begin(), channels, valid);
@@ -222,8 +68,8 @@ Value Lowering::laneMask(int64_t channels, float valid, float other) {
       b, DenseElementsAttr::get(f32({panels, kPanel}), ArrayRef(values)));
 }
 
-Value Lowering::slice(Value tensor, ArrayRef<int64_t> offsets,
-                      ArrayRef<int64_t> sizes) {
+Value MoELowering::slice(Value tensor, ArrayRef<int64_t> offsets,
+                         ArrayRef<int64_t> sizes) {
   if (shapeOf(tensor) == sizes)
     return tensor;
   SmallVector<int64_t> strides(sizes.size(), 1);
@@ -233,7 +79,7 @@ Value Lowering::slice(Value tensor, ArrayRef<int64_t> offsets,
       getAsIndexOpFoldResult(b.getContext(), strides));
 }
 
-Value Lowering::rowSlice(Value tensor, int64_t first, int64_t count) {
+Value MoELowering::rowSlice(Value tensor, int64_t first, int64_t count) {
   SmallVector<int64_t> sizes(shapeOf(tensor));
   SmallVector<int64_t> offsets(sizes.size(), 0);
   sizes[0] = count;
@@ -241,7 +87,7 @@ Value Lowering::rowSlice(Value tensor, int64_t first, int64_t count) {
   return slice(tensor, offsets, sizes);
 }
 
-Value Lowering::groupRows(Value tensor) {
+Value MoELowering::groupRows(Value tensor) {
   auto type = cast<RankedTensorType>(tensor.getType());
   Attribute zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<OpFoldResult> offsets(type.getRank(), zero),
@@ -251,7 +97,7 @@ Value Lowering::groupRows(Value tensor) {
   return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
 }
 
-Value Lowering::row(Value tensor, Value index) {
+Value MoELowering::row(Value tensor, Value index) {
   auto type = cast<RankedTensorType>(tensor.getType());
   Attribute zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<OpFoldResult> offsets(type.getRank(), zero),
@@ -262,7 +108,7 @@ Value Lowering::row(Value tensor, Value index) {
   return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
 }
 
-Value Lowering::withRow(Value tensor, Value row, Value index) {
+Value MoELowering::withRow(Value tensor, Value row, Value index) {
   auto type = cast<RankedTensorType>(row.getType());
   Attribute zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<OpFoldResult> offsets(type.getRank(), zero),
@@ -272,7 +118,7 @@ Value Lowering::withRow(Value tensor, Value row, Value index) {
   return tensor::InsertSliceOp::create(b, row, tensor, offsets, sizes, strides);
 }
 
-Value Lowering::stackRows(Value top, Value bottom) {
+Value MoELowering::stackRows(Value top, Value bottom) {
   SmallVector<int64_t> shape(shapeOf(bottom));
   shape[0] += rowsOf(top);
   Value result = empty(shape);
@@ -289,8 +135,9 @@ Value Lowering::stackRows(Value top, Value bottom) {
   return result;
 }
 
-Value Lowering::generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
-                        ArrayRef<IteratorType> iterators, Body body) {
+Value MoELowering::generic(ValueRange inputs, Value out,
+                           ArrayRef<AffineMap> maps,
+                           ArrayRef<IteratorType> iterators, Body body) {
   return linalg::GenericOp::create(
              b, out.getType(), inputs, out, maps, iterators,
              [&](OpBuilder &inner, Location loc, ValueRange arguments) {
@@ -304,9 +151,9 @@ Value Lowering::generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
 // Pieces of layers
 //===----------------------------------------------------------------------===//
 
-Value Lowering::multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
-                            ArrayRef<AffineMap> maps,
-                            ArrayRef<IteratorType> iterators) {
+Value MoELowering::multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
+                               ArrayRef<AffineMap> maps,
+                               ArrayRef<IteratorType> iterators) {
   return generic(inputs, filled(shape, 0.0f), maps, iterators,
                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
                    Value product = arith::MulFOp::create(ib, args[0], args[1]);
@@ -314,7 +161,7 @@ Value Lowering::multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
                  });
 }
 
-Value Lowering::matmul(Value input, Value weight) {
+Value MoELowering::matmul(Value input, Value weight) {
   int64_t rows = rowsOf(input), panels = rowsOf(weight);
   Value a = collapse(input, {{0}, {1, 2}});
   assert(shapeOf(a)[1] == shapeOf(weight)[1] && "depths must agree");
@@ -325,22 +172,22 @@ Value Lowering::matmul(Value input, Value weight) {
                       IteratorType::parallel, IteratorType::reduction});
 }
 
-Value Lowering::withBias(Value input, Value bias, Body body) {
+Value MoELowering::withBias(Value input, Value bias, Body body) {
   AffineExpr m = dim(0), p = dim(1), c = dim(2);
   return generic({input, bias}, empty(shapeOf(input)),
                  {map(3, {m, p, c}), map(3, {p, c}), map(3, {m, p, c})},
                  SmallVector<IteratorType>(3, IteratorType::parallel), body);
 }
 
-Value Lowering::addBias(Value input, Value bias) {
+Value MoELowering::addBias(Value input, Value bias) {
   return withBias(input, bias,
                   [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
                     return arith::AddFOp::create(ib, args[0], args[1]);
                   });
 }
 
-Value Lowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
-                            ArrayRef<int64_t> shape, float init, Body body) {
+Value MoELowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
+                               ArrayRef<int64_t> shape, float init, Body body) {
   unsigned dims = shape.size() + 2;
   SmallVector<AffineExpr> outer;
   SmallVector<IteratorType> iterators;
@@ -354,7 +201,8 @@ Value Lowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
   return generic(inputs, filled(shape, init), all, iterators, body);
 }
 
-std::pair<Value, Value> Lowering::softmaxParts(Value logits, int64_t channels) {
+std::pair<Value, Value> MoELowering::softmaxParts(Value logits,
+                                                  int64_t channels) {
   // The leading dimensions stay: rows, or heads and rows.
   SmallVector<int64_t> outerShape(shapeOf(logits).drop_back(2));
   unsigned dims = outerShape.size() + 2;
@@ -440,7 +288,7 @@ static Value activate(ImplicitLocOpBuilder &ib, Value x,
 // Tokens
 //===----------------------------------------------------------------------===//
 
-void Lowering::lower(PatchEmbedOp op) {
+void MoELowering::lower(PatchEmbedOp op) {
   ArrayRef<int64_t> image = shapeOf(op.getImage());
   ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
   int64_t width = kernel[0], panels = numPanels(width), prefix = op.getPrefix();
@@ -483,13 +331,13 @@ void Lowering::lower(PatchEmbedOp op) {
   lowered[op] = tokens;
 }
 
-void Lowering::lower(ClassTokenOp op) {
+void MoELowering::lower(ClassTokenOp op) {
   int64_t width = widthOf(op.getTokens());
   Value token = collapse(padded(op.getToken(), width), {{0, 1}, {2}, {3}});
   lowered[op] = stackRows(token, lowered.lookup(op.getTokens()));
 }
 
-void Lowering::lower(PositionOp op) {
+void MoELowering::lower(PositionOp op) {
   Value tokens = lowered.lookup(op.getTokens());
   Value position = collapse(padded(op.getEmbedding(), widthOf(op.getTokens())),
                             {{0, 1}, {2}, {3}});
@@ -502,12 +350,12 @@ void Lowering::lower(PositionOp op) {
               });
 }
 
-void Lowering::lower(SliceTokensOp op) {
+void MoELowering::lower(SliceTokensOp op) {
   lowered[op] = rowSlice(lowered.lookup(op.getTokens()), op.getFirst(),
                          rowsOf(op.getResult()));
 }
 
-void Lowering::lower(PoolOp op) {
+void MoELowering::lower(PoolOp op) {
   int64_t count = op.getCount();
   Value rows = rowSlice(lowered.lookup(op.getTokens()), op.getFirst(), count);
   int64_t panels = shapeOf(rows)[1];
@@ -535,7 +383,7 @@ void Lowering::lower(PoolOp op) {
 // Layers
 //===----------------------------------------------------------------------===//
 
-void Lowering::lower(LayerNormOp op) {
+void MoELowering::lower(LayerNormOp op) {
   Value x = lowered.lookup(op.getTokens());
   int64_t rows = rowsOf(x), width = widthOf(op.getTokens());
   AffineMap full = b.getMultiDimIdentityMap(3);
@@ -603,104 +451,7 @@ void Lowering::lower(LayerNormOp op) {
                         });
 }
 
-void Lowering::lower(AttentionOp op) {
-  Value x = lowered.lookup(op.getTokens());
-  int64_t tokens = rowsOf(x), queries = rowsOf(op.getResult());
-  int64_t width = widthOf(op.getTokens()), heads = op.getHeads();
-  int64_t size = width / heads, headPanels = numPanels(size);
-  int64_t partPanels = heads * headPanels, depth = headPanels * kPanel;
-  int64_t keyPanels = numPanels(tokens);
-
-  Value weight = packed(op.getQkvWeight(), size, width);
-  Value bias = op.getQkvBias() ? padded(op.getQkvBias(), size) : Value();
-  // Rows of `input` times panels [first, first + count) of the fused weight.
-  auto project = [&](Value input, int64_t first, int64_t count) {
-    int64_t k = shapeOf(weight)[1];
-    Value part = slice(weight, {first, 0, 0}, {count, k, kPanel});
-    Value y = matmul(input, part);
-    if (bias)
-      y = addBias(y, slice(bias, {first, 0}, {count, kPanel}));
-    return y;
-  };
-  Value q, k, v;
-  if (queries == tokens) {
-    Value qkv = project(x, 0, 3 * partPanels);
-    auto part = [&](int64_t i) {
-      return slice(qkv, {0, i * partPanels, 0}, {tokens, partPanels, kPanel});
-    };
-    q = part(0), k = part(1), v = part(2);
-  } else {
-    q = project(rowSlice(x, op.getFirstQuery(), queries), 0, partPanels);
-    Value kv = project(x, partPanels, 2 * partPanels);
-    k = slice(kv, {0, 0, 0}, {tokens, partPanels, kPanel});
-    v = slice(kv, {0, partPanels, 0}, {tokens, partPanels, kPanel});
-  }
-  auto byHead = [&](Value part) {
-    return expand(part, {rowsOf(part), heads, headPanels, kPanel},
-                  {{0}, {1, 2}, {3}});
-  };
-  auto byHeadFlat = [&](Value part) {
-    return collapse(byHead(part), {{0}, {1}, {2, 3}});
-  };
-
-  // Keys as panels over tokens: [heads, depth, key panels, 16].
-  Value keys = filled({heads, depth, keyPanels * kPanel}, 0.0f);
-  Value present = slice(keys, {0, 0, 0}, {heads, depth, tokens});
-  {
-    AffineExpr h = dim(0), d = dim(1), t = dim(2);
-    present = generic({byHeadFlat(k)}, present,
-                      {map(3, {t, h, d}), map(3, {h, d, t})},
-                      SmallVector<IteratorType>(3, IteratorType::parallel),
-                      [](ImplicitLocOpBuilder &, ValueRange args) -> Value {
-                        return args[0];
-                      });
-  }
-  if (tokens % kPanel != 0)
-    present = tensor::InsertSliceOp::create(
-        b, present, keys, getAsIndexOpFoldResult(b.getContext(), {0, 0, 0}),
-        getAsIndexOpFoldResult(b.getContext(), {heads, depth, tokens}),
-        getAsIndexOpFoldResult(b.getContext(), {1, 1, 1}));
-  keys = expand(present, {heads, depth, keyPanels, kPanel}, {{0}, {1}, {2, 3}});
-
-  SmallVector<IteratorType> iterators(4, IteratorType::parallel);
-  iterators.push_back(IteratorType::reduction);
-  AffineExpr h = dim(0), m = dim(1), p = dim(2), c = dim(3), r = dim(4);
-  Value scores = multiplyAdd(
-      {byHeadFlat(q), keys}, {heads, queries, keyPanels, kPanel},
-      {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
-      iterators);
-  if (float scale = float(op.getScale().convertToDouble()); scale != 1.0f) {
-    AffineMap full = b.getMultiDimIdentityMap(4);
-    scores = generic({scores}, empty(shapeOf(scores)), {full, full},
-                     SmallVector<IteratorType>(4, IteratorType::parallel),
-                     [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                       Value factor = arith::ConstantOp::create(
-                           ib, ib.getF32FloatAttr(scale));
-                       return arith::MulFOp::create(ib, args[0], factor);
-                     });
-  }
-  auto [exps, inverse] = softmaxParts(scores, tokens);
-  exps = slice(collapse(exps, {{0}, {1}, {2, 3}}), {0, 0, 0},
-               {heads, queries, tokens});
-  Value mixed = multiplyAdd(
-      {exps, byHead(v)}, {queries, heads, headPanels, kPanel},
-      {map(5, {h, m, r}), map(5, {r, h, p, c}), map(5, {m, h, p, c})},
-      iterators);
-  {
-    AffineMap full = b.getMultiDimIdentityMap(4);
-    mixed = generic({mixed, inverse}, empty(shapeOf(mixed)),
-                    {full, map(4, {dim(1), dim(0)}), full},
-                    SmallVector<IteratorType>(4, IteratorType::parallel),
-                    [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                      return arith::MulFOp::create(ib, args[0], args[1]);
-                    });
-  }
-  mixed = collapse(mixed, {{0}, {1, 2}, {3}});
-  lowered[op] = addBias(matmul(mixed, packed(op.getProjWeight(), width, size)),
-                        padded(op.getProjBias(), width));
-}
-
-void Lowering::lower(MlpOp op) {
+void MoELowering::lower(MlpOp op) {
   Value x = lowered.lookup(op.getTokens());
   int64_t width = widthOf(op.getTokens());
   int64_t hiddenWidth = rowsOf(op.getFc1Weight());
@@ -716,405 +467,12 @@ void Lowering::lower(MlpOp op) {
               padded(op.getFc2Bias(), width));
 }
 
-void Lowering::lower(HeadOp op) {
+void MoELowering::lower(HeadOp op) {
   int64_t width = widthOf(op.getInput());
   int64_t classes = rowsOf(op.getWeight());
   lowered[op] = addBias(matmul(lowered.lookup(op.getInput()),
                                packed(op.getWeight(), classes, width)),
                         padded(op.getBias(), classes));
-}
-
-//===----------------------------------------------------------------------===//
-// Routing
-//===----------------------------------------------------------------------===//
-
-std::pair<Value, Value> Lowering::nextChoice(
-    ImplicitLocOpBuilder &ib, int64_t count, Value last, Value lastIndex,
-    function_ref<Value(ImplicitLocOpBuilder &, Value)> logitAt) {
-  Value zero = arith::ConstantIndexOp::create(ib, 0);
-  Value one = arith::ConstantIndexOp::create(ib, 1);
-  Value end = arith::ConstantIndexOp::create(ib, count);
-  Value none = arith::ConstantIndexOp::create(ib, -1);
-  Value infinity = arith::ConstantOp::create(ib, ib.getF32FloatAttr(kInfinity));
-  auto search = scf::ForOp::create(
-      ib, zero, end, one, ValueRange{infinity, none},
-      [&](OpBuilder &builder, Location loc, Value e, ValueRange best) {
-        ImplicitLocOpBuilder ib(loc, builder);
-        Value logit = logitAt(ib, e);
-        Value below =
-            arith::CmpFOp::create(ib, arith::CmpFPredicate::OLT, logit, last);
-        Value equal =
-            arith::CmpFOp::create(ib, arith::CmpFPredicate::OEQ, logit, last);
-        Value later =
-            arith::CmpIOp::create(ib, arith::CmpIPredicate::sgt, e, lastIndex);
-        Value free = arith::OrIOp::create(
-            ib, below, arith::AndIOp::create(ib, equal, later));
-        Value first =
-            arith::CmpIOp::create(ib, arith::CmpIPredicate::slt, best[1], zero);
-        Value above = arith::CmpFOp::create(ib, arith::CmpFPredicate::OGT,
-                                            logit, best[0]);
-        Value take = arith::AndIOp::create(
-            ib, free, arith::OrIOp::create(ib, first, above));
-        scf::YieldOp::create(
-            ib, ValueRange{arith::SelectOp::create(ib, take, logit, best[0]),
-                           arith::SelectOp::create(ib, take, e, best[1])});
-      });
-  Value found = arith::MaxSIOp::create(ib, search.getResult(1), zero);
-  return {search.getResult(0), found};
-}
-
-void Lowering::lower(RouterOp op) {
-  int64_t width = widthOf(op.getInput());
-  int64_t count = rowsOf(op.getWeight()), chosen = rowsOf(op.getGates());
-  Value logits = matmul(lowered.lookup(op.getInput()),
-                        packed(op.getWeight(), count, width));
-  if (op.getBias())
-    logits = addBias(logits, padded(op.getBias(), count));
-  std::pair<Value, Value> softmax = softmaxParts(logits, count);
-  logits = collapse(logits, {{0, 1, 2}});
-  Value exps = collapse(softmax.first, {{0, 1, 2}});
-
-  // Each choice comes after the one before it; that needs no list of what is
-  // taken.
-  Value zero = index(0), one = index(1), none = index(-1);
-  Value infinity = constant(kInfinity);
-  Value scale = tensor::ExtractOp::create(b, softmax.second, zero);
-  Value experts = bufferization::AllocTensorOp::create(
-      b, RankedTensorType::get({chosen}, b.getIndexType()), ValueRange());
-  auto loop = scf::ForOp::create(
-      b, zero, index(chosen), one,
-      ValueRange{experts, empty({chosen}), infinity, none, constant(0.0f)},
-      [&](OpBuilder &builder, Location loc, Value j, ValueRange state) {
-        ImplicitLocOpBuilder ib(loc, builder);
-        auto [best, found] =
-            nextChoice(ib, count, state[2], state[3],
-                       [&](ImplicitLocOpBuilder &inner, Value e) -> Value {
-                         return tensor::ExtractOp::create(inner, logits, e);
-                       });
-        Value exp = tensor::ExtractOp::create(ib, exps, found);
-        Value gate = arith::MulFOp::create(ib, exp, scale);
-        Value newExperts = tensor::InsertOp::create(ib, found, state[0], j);
-        Value newGates = tensor::InsertOp::create(ib, gate, state[1], j);
-        Value sum = arith::AddFOp::create(ib, state[4], gate);
-        scf::YieldOp::create(
-            ib, ValueRange{newExperts, newGates, best, found, sum});
-      });
-  Value gates = loop.getResult(1);
-  if (op.getNormalize()) {
-    AffineMap full = b.getMultiDimIdentityMap(1);
-    gates = generic({gates, loop.getResult(4)}, empty({chosen}),
-                    {full, map(1, {}), full}, {IteratorType::parallel},
-                    [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                      return arith::DivFOp::create(ib, args[0], args[1]);
-                    });
-  }
-  lowered[op.getExperts()] = loop.getResult(0);
-  lowered[op.getGates()] = gates;
-}
-
-FailureOr<Value> Lowering::lowerRegion(Region &body, ValueRange arguments) {
-  for (auto [from, to] : llvm::zip(body.getArguments(), arguments))
-    lowered[from] = to;
-  for (Operation &op : body.front().without_terminator())
-    if (failed(lower(op)))
-      return failure();
-  auto yield = cast<YieldOp>(body.front().getTerminator());
-  if (failed(checkOperands(*yield)))
-    return failure();
-  return lowered.lookup(yield.getValue());
-}
-
-Value Lowering::addWeighted(Value value, Value gate, Value sum) {
-  AffineMap full = b.getMultiDimIdentityMap(3);
-  return generic({value, gate}, sum, {full, map(3, {}), full},
-                 SmallVector<IteratorType>(3, IteratorType::parallel),
-                 [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                   Value weighted = arith::MulFOp::create(ib, args[0], args[1]);
-                   return arith::AddFOp::create(ib, args[2], weighted);
-                 });
-}
-
-FailureOr<Value> Lowering::chooseRegion(
-    RoutedOpInterface op, Value which, Type result, Value tokens,
-    function_ref<FailureOr<Value>(Region &, ValueRange)> emit) {
-  if (op.isMerged())
-    return emit(op.getExpertRegions().front(), {tokens, which});
-  // The last expert is the default: the index is always one of them.
-  SmallVector<int64_t> cases;
-  for (int64_t e = 0; e + 1 < op.getExpertCount(); ++e)
-    cases.push_back(e);
-  auto choice =
-      scf::IndexSwitchOp::create(b, result, which, cases, cases.size());
-  OpBuilder::InsertionGuard guard(b);
-  for (auto [index, body] : llvm::enumerate(op.getExpertRegions())) {
-    Region &region = index < cases.size() ? choice.getCaseRegions()[index]
-                                          : choice.getDefaultRegion();
-    b.createBlock(&region);
-    FailureOr<Value> value = emit(body, {tokens});
-    if (failed(value))
-      return failure();
-    scf::YieldOp::create(b, *value);
-  }
-  return choice.getResult(0);
-}
-
-FailureOr<Value> Lowering::experts(ExpertsOp op, Value sum) {
-  Value tokens = lowered.lookup(op.getTokens());
-  Value chosen = lowered.lookup(op.getExperts());
-  Value gates = lowered.lookup(op.getGates());
-  auto loop = scf::ForOp::create(b, index(0), index(op.getNumChosen()),
-                                 index(1), ValueRange{sum});
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value j = loop.getInductionVar();
-  Value which = tensor::ExtractOp::create(b, chosen, j);
-  Value gate = tensor::ExtractOp::create(b, gates, j);
-  Value carried = loop.getRegionIterArg(0);
-  FailureOr<Value> result =
-      chooseRegion(op, which, sum.getType(), tokens,
-                   [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
-                     FailureOr<Value> value = lowerRegion(body, arguments);
-                     if (failed(value))
-                       return failure();
-                     return addWeighted(*value, gate, carried);
-                   });
-  if (failed(result))
-    return failure();
-  scf::YieldOp::create(b, *result);
-  return loop.getResult(0);
-}
-
-FailureOr<Value> Lowering::experts(TokenExpertsOp op, Value sum) {
-  Value tokens = lowered.lookup(op.getTokens());
-  Value taken = lowered.lookup(op.getTaken());
-  Value gates = lowered.lookup(op.getGates());
-  Value counts = lowered.lookup(op.getCounts());
-  SmallVector<int64_t> groupShape(shapeOf(tokens));
-  groupShape[0] = op.getCapacity();
-  Value zero = index(0), one = index(1);
-  auto loop = scf::ForOp::create(b, zero, index(op.getNumExperts()), one,
-                                 ValueRange{sum});
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(loop.getBody());
-  Value which = loop.getInductionVar();
-  Value count = tensor::ExtractOp::create(b, counts, which);
-  // A loop over the tokens that this expert took; `emit` gets a place in the
-  // group, the token's index and what is carried.
-  auto overGroup = [&](Value init,
-                       function_ref<Value(Value, Value, Value)> emit) -> Value {
-    auto inner = scf::ForOp::create(b, zero, count, one, ValueRange{init});
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(inner.getBody());
-    Value i = inner.getInductionVar();
-    Value token = tensor::ExtractOp::create(b, taken, ValueRange{which, i});
-    scf::YieldOp::create(b, emit(i, token, inner.getRegionIterArg(0)));
-    return inner.getResult(0);
-  };
-  AffineMap full = b.getMultiDimIdentityMap(3);
-  Value group = overGroup(
-      empty(groupShape), [&](Value i, Value token, Value carried) -> Value {
-        Value copy =
-            generic({row(tokens, token)}, row(carried, i), {full, full},
-                    SmallVector<IteratorType>(3, IteratorType::parallel),
-                    [](ImplicitLocOpBuilder &, ValueRange args) -> Value {
-                      return args[0];
-                    });
-        return withRow(carried, copy, i);
-      });
-  groupSize = count;
-  groupCapacity = op.getCapacity();
-  Value carried = loop.getRegionIterArg(0);
-  FailureOr<Value> result = chooseRegion(
-      op, which, sum.getType(), groupRows(group),
-      [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
-        FailureOr<Value> value = lowerRegion(body, arguments);
-        if (failed(value))
-          return failure();
-        return overGroup(
-            carried, [&](Value i, Value token, Value total) -> Value {
-              Value gate =
-                  tensor::ExtractOp::create(b, gates, ValueRange{which, i});
-              Value added =
-                  addWeighted(row(*value, i), gate, row(total, token));
-              return withRow(total, added, token);
-            });
-      });
-  if (failed(result))
-    return failure();
-  groupSize = Value();
-  scf::YieldOp::create(b, *result);
-  return loop.getResult(0);
-}
-
-FailureOr<Value> Lowering::experts(RoutedOpInterface op, Value sum) {
-  if (auto image = dyn_cast<ExpertsOp>(*op))
-    return experts(image, sum);
-  return experts(cast<TokenExpertsOp>(*op), sum);
-}
-
-void Lowering::lower(TokenRouterOp op) {
-  int64_t tokens = rowsOf(lowered.lookup(op.getTokens()));
-  int64_t width = widthOf(op.getTokens()), count = op.getNumExperts();
-  int64_t chosen = op.getTopK(), capacity = op.getCapacity();
-  Value logits = matmul(lowered.lookup(op.getTokens()),
-                        packed(op.getWeight(), count, width));
-  if (op.getBias())
-    logits = addBias(logits, padded(op.getBias(), count));
-  std::pair<Value, Value> softmax = softmaxParts(logits, count);
-  logits = collapse(logits, {{0}, {1, 2}});
-  Value exps = collapse(softmax.first, {{0}, {1, 2}});
-  Value zero = index(0), one = index(1);
-  auto indices = [&](ArrayRef<int64_t> shape) -> Value {
-    return bufferization::AllocTensorOp::create(
-        b, RankedTensorType::get(shape, b.getIndexType()), ValueRange());
-  };
-  // A loop that carries tensors.
-  auto overRange = [&](Value end, ValueRange init,
-                       function_ref<SmallVector<Value>(Value, ValueRange)> emit)
-      -> SmallVector<Value> {
-    auto loop = scf::ForOp::create(b, zero, end, one, init);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    scf::YieldOp::create(
-        b, emit(loop.getInductionVar(), loop.getRegionIterArgs()));
-    return SmallVector<Value>(loop.getResults());
-  };
-  auto get = [&](Value tensor, ValueRange at) -> Value {
-    return tensor::ExtractOp::create(b, tensor, at);
-  };
-  auto set = [&](Value tensor, Value value, ValueRange at) -> Value {
-    return tensor::InsertOp::create(b, value, tensor, at);
-  };
-
-  // Each token's choices, best first, and what its priority is compared by: the
-  // sum of the other experts' exp(l_e - l_max).
-  SmallVector<Value> choices = overRange(
-      index(tokens),
-      ValueRange{indices({tokens, chosen}), empty({tokens, chosen}),
-                 empty({tokens})},
-      [&](Value t, ValueRange state) -> SmallVector<Value> {
-        Value scale = get(softmax.second, t);
-        SmallVector<Value> row = overRange(
-            index(chosen),
-            ValueRange{state[0], state[1], constant(kInfinity), index(-1),
-                       constant(0.0f)},
-            [&](Value j, ValueRange inner) -> SmallVector<Value> {
-              auto [best, found] =
-                  nextChoice(b, count, inner[2], inner[3],
-                             [&](ImplicitLocOpBuilder &ib, Value e) -> Value {
-                               return tensor::ExtractOp::create(
-                                   ib, logits, ValueRange{t, e});
-                             });
-              Value gate =
-                  arith::MulFOp::create(b, get(exps, {t, found}), scale);
-              return {set(inner[0], found, {t, j}), set(inner[1], gate, {t, j}),
-                      best, found, arith::AddFOp::create(b, inner[4], gate)};
-            });
-        Value gates = row[1];
-        if (op.getNormalize())
-          gates =
-              overRange(index(chosen), gates,
-                        [&](Value j, ValueRange inner) -> SmallVector<Value> {
-                          Value gate = arith::DivFOp::create(
-                              b, get(inner[0], {t, j}), row[4]);
-                          return {set(inner[0], gate, {t, j})};
-                        })[0];
-        Value others = constant(0.0f);
-        if (op.getPriority()) {
-          Value first = get(row[0], {t, zero});
-          others = overRange(
-              index(count), others,
-              [&](Value e, ValueRange inner) -> SmallVector<Value> {
-                Value isFirst = arith::CmpIOp::create(
-                    b, arith::CmpIPredicate::eq, e, first);
-                Value more =
-                    arith::AddFOp::create(b, inner[0], get(exps, {t, e}));
-                return {arith::SelectOp::create(b, isFirst, inner[0], more)};
-              })[0];
-        }
-        return {row[0], gates, set(state[2], others, t)};
-      });
-  Value which = choices[0], gateOf = choices[1], others = choices[2];
-
-  // The order in which tokens are served: each at the place that is the number
-  // of those before it. Where NaNs have no order, each at its own.
-  Value order;
-  if (op.getPriority()) {
-    order = overRange(index(tokens), indices({tokens}),
-                      [&](Value t, ValueRange state) -> SmallVector<Value> {
-                        return {set(state[0], t, t)};
-                      })[0];
-    order = overRange(
-        index(tokens), order,
-        [&](Value t, ValueRange state) -> SmallVector<Value> {
-          Value own = get(others, t);
-          Value place = overRange(
-              index(tokens), zero,
-              [&](Value u, ValueRange inner) -> SmallVector<Value> {
-                Value other = get(others, u);
-                Value below = arith::CmpFOp::create(
-                    b, arith::CmpFPredicate::OLT, other, own);
-                Value equal = arith::CmpFOp::create(
-                    b, arith::CmpFPredicate::OEQ, other, own);
-                Value earlier =
-                    arith::CmpIOp::create(b, arith::CmpIPredicate::slt, u, t);
-                Value before = arith::OrIOp::create(
-                    b, below, arith::AndIOp::create(b, equal, earlier));
-                Value more = arith::AddIOp::create(b, inner[0], one);
-                return {arith::SelectOp::create(b, before, more, inner[0])};
-              })[0];
-          return {set(state[0], t, place)};
-        })[0];
-  }
-
-  // All first choices, then all second choices, and so on. What comes too late
-  // lands in a last column that nobody reads.
-  Value end = index(capacity);
-  SmallVector<Value> served =
-      overRange(index(count), indices({count}),
-                [&](Value e, ValueRange state) -> SmallVector<Value> {
-                  return {set(state[0], zero, e)};
-                });
-  served = {indices({count, capacity + 1}), empty({count, capacity + 1}),
-            served[0]};
-  served =
-      overRange(index(chosen), served,
-                [&](Value j, ValueRange outer) -> SmallVector<Value> {
-                  return overRange(
-                      index(tokens), outer,
-                      [&](Value i, ValueRange state) -> SmallVector<Value> {
-                        Value t = order ? get(order, i) : i;
-                        Value e = get(which, {t, j});
-                        Value place = get(state[2], e);
-                        Value next = arith::MinSIOp::create(
-                            b, arith::AddIOp::create(b, place, one), end);
-                        return {set(state[0], t, {e, place}),
-                                set(state[1], get(gateOf, {t, j}), {e, place}),
-                                set(state[2], next, e)};
-                      });
-                });
-  Value taken = slice(served[0], {0, 0}, {count, capacity});
-  Value gates = slice(served[1], {0, 0}, {count, capacity});
-  Value counts = served[2];
-
-  Value means = overRange(
-      index(count), empty({count}),
-      [&](Value e, ValueRange state) -> SmallVector<Value> {
-        Value n = get(counts, e);
-        Value sum = overRange(
-            n, constant(0.0f),
-            [&](Value i, ValueRange inner) -> SmallVector<Value> {
-              return {arith::AddFOp::create(b, inner[0], get(gates, {e, i}))};
-            })[0];
-        Value divisor = arith::MaxSIOp::create(b, n, one);
-        divisor = arith::IndexCastOp::create(b, b.getI32Type(), divisor);
-        divisor = arith::SIToFPOp::create(b, b.getF32Type(), divisor);
-        return {set(state[0], arith::DivFOp::create(b, sum, divisor), e)};
-      })[0];
-  lowered[op.getTaken()] = taken;
-  lowered[op.getGates()] = gates;
-  lowered[op.getCounts()] = counts;
-  lowered[op.getMeanGates()] = means;
 }
 
 /// The experts whose output `op` adds to the residual stream, if nobody else
@@ -1126,7 +484,7 @@ static RoutedOpInterface expertsOf(arith::AddFOp op) {
              : RoutedOpInterface();
 }
 
-LogicalResult Lowering::lower(arith::AddFOp op) {
+LogicalResult MoELowering::lower(arith::AddFOp op) {
   Value residual = lowered.lookup(op.getLhs());
   if (RoutedOpInterface routed = expertsOf(op)) {
     FailureOr<Value> sum = experts(routed, residual);
@@ -1151,7 +509,7 @@ LogicalResult Lowering::lower(arith::AddFOp op) {
 // The function
 //===----------------------------------------------------------------------===//
 
-void Lowering::storeRoutes(func::ReturnOp op) {
+void MoELowering::storeRoutes(func::ReturnOp op) {
   auto layers = source->getAttrOfType<DenseI64ArrayAttr>(kRouteLayersAttr);
   Type i32 = b.getI32Type();
   auto integer = [&](int64_t value) -> Value {
@@ -1184,7 +542,7 @@ void Lowering::storeRoutes(func::ReturnOp op) {
   }
 }
 
-LogicalResult Lowering::lower(func::ReturnOp op) {
+LogicalResult MoELowering::lower(func::ReturnOp op) {
   Value logits = lowered.lookup(op.getOperand(0));
   int64_t classes = widthOf(op.getOperand(0));
   logits = slice(collapse(logits, {{0, 1, 2}}), {0}, {classes});
@@ -1201,7 +559,7 @@ LogicalResult Lowering::lower(func::ReturnOp op) {
 
 /// Weights are read in a layout of their own, so they must be parameters; all
 /// else must have been lowered before.
-LogicalResult Lowering::checkOperands(Operation &op) {
+LogicalResult MoELowering::checkOperands(Operation &op) {
   bool hasWeights =
       isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, AttentionOp,
           MlpOp, RouterOp, TokenRouterOp, HeadOp>(op);
@@ -1221,7 +579,7 @@ LogicalResult Lowering::checkOperands(Operation &op) {
   return success();
 }
 
-LogicalResult Lowering::lower(Operation &op) {
+LogicalResult MoELowering::lower(Operation &op) {
   if (failed(checkOperands(op)))
     return failure();
   if (auto experts = dyn_cast<RoutedOpInterface>(op)) {
@@ -1274,7 +632,7 @@ static bool isRunType(FunctionType type) {
   return true;
 }
 
-LogicalResult Lowering::run() {
+LogicalResult MoELowering::run() {
   if (!isRunType(source.getFunctionType()))
     return source.emitOpError(
         "must take an image and return logits and a pair per router");
@@ -1322,7 +680,7 @@ struct ConvertMoEToLinalg
       module.emitOpError() << "has no function @" << kRunFunction;
       return signalPassFailure();
     }
-    if (failed(Lowering(module, function).run()))
+    if (failed(MoELowering(module, function).run()))
       signalPassFailure();
   }
 };

@@ -67,14 +67,13 @@ LogicalResult PositionOp::verify() {
                      {1, rows(getTokens()), columns(getTokens())});
 }
 
-/// Checks that [first, first + count) are rows of `tokens`.
-static LogicalResult verifyRows(Operation *op, Value tokens, int64_t first,
-                                int64_t count) {
-  if (first < 0 || count < 1 || count > rows(tokens) ||
-      first > rows(tokens) - count)
+LogicalResult mlir::moe::verifyRows(Operation *op, StringRef what, Value matrix,
+                                    int64_t first, int64_t count) {
+  if (first < 0 || count < 1 || count > rows(matrix) ||
+      first > rows(matrix) - count)
     return op->emitOpError()
            << "rows " << first << " to " << uint64_t(first) + count - 1
-           << " are not within the " << rows(tokens) << " tokens";
+           << " are not within the " << rows(matrix) << ' ' << what;
   return success();
 }
 
@@ -82,7 +81,8 @@ LogicalResult SliceTokensOp::verify() {
   if (columns(getTokens()) != columns(getResult()))
     return emitOpError() << "changes the width from " << columns(getTokens())
                          << " to " << columns(getResult());
-  return verifyRows(*this, getTokens(), getFirst(), rows(getResult()));
+  return verifyRows(*this, "tokens", getTokens(), getFirst(),
+                    rows(getResult()));
 }
 
 OpFoldResult SliceTokensOp::fold(FoldAdaptor) {
@@ -100,7 +100,7 @@ LogicalResult PoolOp::verify() {
   if (failed(
           verifyShape(*this, "result", getResult(), {1, columns(getTokens())})))
     return failure();
-  return verifyRows(*this, getTokens(), getFirst(), getCount());
+  return verifyRows(*this, "tokens", getTokens(), getFirst(), getCount());
 }
 
 namespace {
@@ -176,14 +176,38 @@ LogicalResult AttentionOp::verify() {
   if (columns(getResult()) != width)
     return emitOpError() << "changes the width from " << width << " to "
                          << columns(getResult());
-  return verifyRows(*this, getTokens(), getFirstQuery(), rows(getResult()));
+  return verifyRows(*this, "tokens", getTokens(), getFirstQuery(),
+                    rows(getResult()));
+}
+
+namespace {
+/// Multiply-adds of what both ways of attention do differently, for n tokens, m
+/// of which ask.
+struct AttentionWork {
+  int64_t usual, few;
+  explicit AttentionWork(AttentionOp op) {
+    int64_t n = rows(op.getTokens()), m = rows(op.getResult());
+    int64_t width = columns(op.getTokens());
+    // k and v of all tokens, then qkᵀ and pv.
+    usual = 2 * n * width * width + 2 * m * n * width;
+    // Two products with a weight for each query, then two with all tokens,
+    // which are as wide as the model for each head.
+    few = 2 * m * width * width + 2 * m * n * width * int64_t(op.getHeads());
+  }
+};
+} // namespace
+
+bool AttentionOp::asksFew() {
+  AttentionWork work(*this);
+  return 2 * work.few <= work.usual;
 }
 
 int64_t AttentionOp::getMultiplyAdds() {
-  int64_t n = rows(getTokens()), m = rows(getResult());
-  int64_t width = columns(getTokens());
-  // q and the projection for the queries, k and v for all, then qkᵀ and pv.
-  return 2 * m * width * width + 2 * n * width * width + 2 * m * n * width;
+  AttentionWork work(*this);
+  // q and the projection for the queries.
+  int64_t both =
+      2 * rows(getResult()) * columns(getTokens()) * columns(getTokens());
+  return both + (asksFew() ? work.few : work.usual);
 }
 
 LogicalResult MlpOp::verify() {

@@ -11,6 +11,11 @@ namespace mlir::moe {
 LogicalResult verifyShape(Operation *op, StringRef what, Value value,
                           ArrayRef<int64_t> shape);
 
+/// Fails unless [first, first + count) are rows of `matrix`, which the message
+/// calls `what`.
+LogicalResult verifyRows(Operation *op, StringRef what, Value matrix,
+                         int64_t first, int64_t count);
+
 /// Rows (tokens) and columns (width) of a matrix.
 inline int64_t rows(Value value) {
   return cast<RankedTensorType>(value.getType()).getDimSize(0);

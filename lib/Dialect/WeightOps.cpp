@@ -70,6 +70,42 @@ void ScaleRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
 }
 
 //===----------------------------------------------------------------------===//
+// slice_rows, transpose_blocks
+//===----------------------------------------------------------------------===//
+
+LogicalResult SliceRowsOp::verify() {
+  int64_t width = columns(getMatrix());
+  if (columns(getResult()) != width)
+    return emitOpError() << "changes the width from " << width << " to "
+                         << columns(getResult());
+  return verifyRows(*this, "rows", getMatrix(), getFirst(), rows(getResult()));
+}
+
+void SliceRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                           MutableArrayRef<float> out) {
+  size_t width = columns(getMatrix());
+  llvm::copy(operands[0].slice(getFirst() * width, out.size()), out.begin());
+}
+
+LogicalResult TransposeBlocksOp::verify() {
+  int64_t block = columns(getResult());
+  if (rows(getMatrix()) % block != 0)
+    return emitOpError() << "blocks of " << block << " rows do not divide "
+                         << rows(getMatrix());
+  return verifyShape(*this, "result", getResult(),
+                     {rows(getMatrix()) / block * columns(getMatrix()), block});
+}
+
+void TransposeBlocksOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                                 MutableArrayRef<float> out) {
+  size_t width = columns(getMatrix()), block = columns(getResult());
+  for (size_t i = 0; i < out.size(); ++i) {
+    size_t row = i / block, column = i % block;
+    out[i] = operands[0][(row / width * block + column) * width + row % width];
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // token_table
 //===----------------------------------------------------------------------===//
 

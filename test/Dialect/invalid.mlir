@@ -819,6 +819,46 @@ moe.param @q : tensor<4xf32> = {
 
 // -----
 
+moe.param @p0 : tensor<4x8xf32>
+moe.param @q : tensor<3x8xf32> = {
+  %0 = moe.get @p0 : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.slice_rows' op rows 2 to 4 are not within the 4 rows}}
+  %r = moe.slice_rows %0 from 2 : tensor<4x8xf32> -> tensor<3x8xf32>
+  moe.yield %r : tensor<3x8xf32>
+}
+
+// -----
+
+moe.param @p0 : tensor<4x8xf32>
+moe.param @q : tensor<2x6xf32> = {
+  %0 = moe.get @p0 : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.slice_rows' op changes the width from 8 to 6}}
+  %r = moe.slice_rows %0 from 0 : tensor<4x8xf32> -> tensor<2x6xf32>
+  moe.yield %r : tensor<2x6xf32>
+}
+
+// -----
+
+moe.param @p0 : tensor<4x8xf32>
+moe.param @q : tensor<8x3xf32> = {
+  %0 = moe.get @p0 : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.transpose_blocks' op blocks of 3 rows do not divide 4}}
+  %r = moe.transpose_blocks %0 : tensor<4x8xf32> -> tensor<8x3xf32>
+  moe.yield %r : tensor<8x3xf32>
+}
+
+// -----
+
+moe.param @p0 : tensor<4x8xf32>
+moe.param @q : tensor<8x2xf32> = {
+  %0 = moe.get @p0 : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.transpose_blocks' op expected result of shape [16, 2], found 'tensor<8x2xf32>'}}
+  %r = moe.transpose_blocks %0 : tensor<4x8xf32> -> tensor<8x2xf32>
+  moe.yield %r : tensor<8x2xf32>
+}
+
+// -----
+
 moe.param @p0 : tensor<4xf32>
 moe.param @p1 : tensor<1x5x8xf32>
 moe.param @q : tensor<5x8xf32> = {

@@ -32,6 +32,16 @@ moe.param @derived.columns : tensor<10x64xf32> in "s" at 64 = {
   moe.yield %r : tensor<10x64xf32>
 }
 
+// CHECK: moe.param @derived.part
+// CHECK:   %[[P:.*]] = moe.slice_rows %{{.*}} from 4 : tensor<10x64xf32> -> tensor<6x64xf32>
+// CHECK:   moe.transpose_blocks %[[P]] : tensor<6x64xf32> -> tensor<128x3xf32>
+moe.param @derived.part : tensor<128x3xf32> = {
+  %w = moe.get @plain : tensor<10x64xf32>
+  %p = moe.slice_rows %w from 4 : tensor<10x64xf32> -> tensor<6x64xf32>
+  %t = moe.transpose_blocks %p : tensor<6x64xf32> -> tensor<128x3xf32>
+  moe.yield %t : tensor<128x3xf32>
+}
+
 // CHECK: moe.param @derived.shift
 // CHECK:   moe.absorb_shift %{{.*}}, %{{.*}} plus %{{.*}} : tensor<10x64xf32>, tensor<64xf32>, tensor<10xf32> -> tensor<10xf32>
 moe.param @derived.shift : tensor<10xf32> = {

@@ -351,7 +351,9 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     the output projection [D, D] with its bias.
 
     Only the rows [first_query, first_query + M) of x ask, where M is the
-    result's rows; all N rows answer.
+    result's rows; all N rows answer. Where M is so small that it is less work,
+    no key or value is ever made: scores are (q Wk) xᵀ, and the values' weight is
+    applied to the weighted sum of the tokens.
 
     Constraints: (1) weights and biases have the shapes above; (2) heads divide
     D; (3) the queries are rows of x.
@@ -376,6 +378,12 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     `:` custom<AttentionTypes>(type($tokens), type($qkvWeight),
                                type($qkvBias), type($projWeight),
                                type($projBias)) `->` type($result)
+  }];
+  let extraClassDeclaration = [{
+    /// Whether so few tokens ask that it is at most half the work to apply the
+    /// weights of keys and values on their side: to the queries, and to the
+    /// weighted sums of the tokens.
+    bool asksFew();
   }];
 }
 
@@ -699,6 +707,48 @@ def ScaleRowsOp : MoE_WeightOp<"scale_rows",
   let results = (outs F32StaticTensor:$result);
   let assemblyFormat =
       "$input `count` $count `by` $factor attr-dict `:` type($input)";
+}
+
+def SliceRowsOp : MoE_WeightOp<"slice_rows"> {
+  let summary = "some of the rows";
+  let description = [{
+    The rows from `first` on, as many as the result has: how the part for the
+    queries, the keys or the values is taken out of attention's fused weight.
+
+    Constraints: (1) the rows are rows of the matrix; (2) the width stays.
+
+    Example:
+
+    ```mlir
+    %0 = moe.slice_rows %w from 192 : tensor<576x192xf32> -> tensor<192x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$matrix, I64Attr:$first);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$matrix `from` $first attr-dict `:` type($matrix) `->` type($result)";
+}
+
+def TransposeBlocksOp : MoE_WeightOp<"transpose_blocks"> {
+  let summary = "each block of rows transposed";
+  let description = [{
+    Cuts a matrix [B·S, C] into B blocks of S rows and puts their transposes
+    [C, S] below each other: [B·C, S]. With attention's heads as blocks, it turns
+    the weight that makes keys of tokens into the one that takes queries to where
+    the tokens are.
+
+    Constraints: (1) the result's columns S divide the rows; (2) the result is
+    [B·C, S].
+
+    Example:
+
+    ```mlir
+    %0 = moe.transpose_blocks %w : tensor<192x192xf32> -> tensor<576x64xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$matrix);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$matrix attr-dict `:` type($matrix) `->` type($result)";
 }
 
 def TokenTableOp : MoE_WeightOp<"token_table"> {

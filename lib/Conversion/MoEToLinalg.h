@@ -1,0 +1,179 @@
+//===- MoEToLinalg.h - Lowering of the moe dialect to linalg ----*- C++ -*-===//
+//
+// Activations are tensors [tokens, panels, 16]: channels in lanes of 16, those
+// that the model does not have are zero. They stay zero through every linear
+// layer (its padded weights and biases are zero) and every activation (all of
+// them map 0 to 0), so only LayerNorm and softmax must count.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_LIB_CONVERSION_MOETOLINALG_H
+#define MOE_LIB_CONVERSION_MOETOLINALG_H
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Transforms/DeriveParam.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <limits>
+
+namespace mlir::moe {
+
+inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Lowers the run function op by op into a new one.
+class MoELowering {
+public:
+  MoELowering(ModuleOp module, func::FuncOp source)
+      : source(source), b(source.getLoc(), source), deriver(module) {}
+
+  LogicalResult run();
+
+private:
+  using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
+
+  LogicalResult checkOperands(Operation &op);
+  LogicalResult lower(Operation &op);
+  void lower(PatchEmbedOp op);
+  void lower(ClassTokenOp op);
+  void lower(PositionOp op);
+  void lower(SliceTokensOp op);
+  void lower(PoolOp op);
+  void lower(LayerNormOp op);
+  void lower(AttentionOp op);
+  void lower(MlpOp op);
+  void lower(RouterOp op);
+  void lower(TokenRouterOp op);
+  void lower(HeadOp op);
+  LogicalResult lower(arith::AddFOp op);
+  LogicalResult lower(func::ReturnOp op);
+  /// The experts' weighted outputs, added to `sum`.
+  FailureOr<Value> experts(RoutedOpInterface op, Value sum);
+  FailureOr<Value> experts(ExpertsOp op, Value sum);
+  FailureOr<Value> experts(TokenExpertsOp op, Value sum);
+  /// What `emit` makes of the region of expert `which`, whose arguments are
+  /// `tokens` (and the index).
+  FailureOr<Value>
+  chooseRegion(RoutedOpInterface op, Value which, Type result, Value tokens,
+               function_ref<FailureOr<Value>(Region &, ValueRange)> emit);
+  /// Lowers a region; the value that it yields.
+  FailureOr<Value> lowerRegion(Region &body, ValueRange arguments);
+  /// `value` [rows, panels, 16] times the scalar `gate`, added to `sum`.
+  Value addWeighted(Value value, Value gate, Value sum);
+  /// The best logit among those that come after (`last`, `lastIndex`) in the
+  /// order of falling logits and, for equal ones, rising indices; and its
+  /// index. With logits that are NaN there is no best: any index within bounds.
+  std::pair<Value, Value>
+  nextChoice(ImplicitLocOpBuilder &ib, int64_t count, Value last,
+             Value lastIndex,
+             function_ref<Value(ImplicitLocOpBuilder &, Value)> logitAt);
+  void storeRoutes(func::ReturnOp op);
+
+  // Weights, in the layout that the lowered code wants.
+  Value weights(Value param, StringRef suffix, ParamDeriver::Recipe recipe);
+  Value packed(Value weight, int64_t outGroup, int64_t inGroup);
+  Value padded(Value vector, int64_t group);
+
+  // Tensors.
+  RankedTensorType f32(ArrayRef<int64_t> shape) {
+    return RankedTensorType::get(shape, b.getF32Type());
+  }
+  /// A buffer to be. Not tensor.empty: two of those are the same value to CSE,
+  /// and bufferisation would copy to tell them apart again.
+  /// With a dynamic number of rows, a slice of a buffer for as many tokens as
+  /// an expert can take.
+  Value empty(ArrayRef<int64_t> shape) {
+    if (!ShapedType::isDynamic(shape.front()))
+      return bufferization::AllocTensorOp::create(b, f32(shape), ValueRange());
+    SmallVector<int64_t> whole(shape);
+    whole.front() = groupCapacity;
+    return groupRows(empty(whole));
+  }
+  /// The rows of a group that are there.
+  Value groupRows(Value tensor);
+  Value row(Value tensor, Value index);
+  Value withRow(Value tensor, Value row, Value index);
+  Value filled(ArrayRef<int64_t> shape, float value) {
+    Value scalar = constant(value);
+    return linalg::FillOp::create(b, scalar, empty(shape)).getResult(0);
+  }
+  Value constant(float value) {
+    return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
+  }
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  /// [panels, 16]: `valid` for the first `channels` lanes, `other` for the
+  /// rest.
+  Value laneMask(int64_t channels, float valid, float other);
+  Value collapse(Value tensor, ArrayRef<ReassociationIndices> groups) {
+    return tensor::CollapseShapeOp::create(b, tensor, groups);
+  }
+  Value expand(Value tensor, ArrayRef<int64_t> shape,
+               ArrayRef<ReassociationIndices> groups) {
+    return tensor::ExpandShapeOp::create(b, f32(shape), tensor, groups);
+  }
+  Value slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes);
+  Value rowSlice(Value tensor, int64_t first, int64_t count);
+  /// The rows of `top`, then those of `bottom`.
+  Value stackRows(Value top, Value bottom);
+  Value generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
+                ArrayRef<utils::IteratorType> iterators, Body body);
+  AffineMap map(unsigned dims, ArrayRef<AffineExpr> results) {
+    return AffineMap::get(dims, 0, results, b.getContext());
+  }
+  AffineExpr dim(unsigned position) { return b.getAffineDimExpr(position); }
+
+  // Pieces of layers.
+  Value multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
+                    ArrayRef<AffineMap> maps,
+                    ArrayRef<utils::IteratorType> iterators);
+  /// input [M, panels, 16] times a packed weight: [M, panels', 16].
+  Value matmul(Value input, Value weight);
+  /// Element-wise over `input`, with a value per channel.
+  Value withBias(Value input, Value bias, Body body);
+  Value addBias(Value input, Value bias);
+  /// Reduces the last two dimensions (panels and lanes).
+  Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
+                    ArrayRef<int64_t> shape, float init, Body body);
+  /// Attention's weighted values [queries, heads, panels, 16], before the
+  /// output projection; `attendFew` for queries so few that keys and values are
+  /// more work than they are worth.
+  Value attend(AttentionOp op);
+  Value attendFew(AttentionOp op);
+  /// `x` [tokens, heads, depth] as panels over tokens, [heads, depth, panels,
+  /// 16]. Tokens that are not there are zero.
+  Value tokenPanels(Value x);
+  /// x [rows, heads, depth] times a weight for each head [heads, panels, depth,
+  /// 16]: [rows, heads, panels, 16].
+  Value productByHead(Value x, Value weight);
+  Value scaled(Value x, float factor);
+  /// Times `factor`, which has the dimensions of `x` that `factorMap` names.
+  Value times(Value x, Value factor, AffineMap factorMap);
+  /// exp(x - max) over the lanes, `channels` of which are there, and 1 / sum.
+  std::pair<Value, Value> softmaxParts(Value logits, int64_t channels);
+
+  func::FuncOp source;
+  ImplicitLocOpBuilder b;
+  ParamDeriver deriver;
+  DenseMap<Value, Value> lowered;
+  Value logitsMemory, routesMemory;
+  // While the region of an expert that takes tokens is lowered: how many, and
+  // how many at most.
+  Value groupSize;
+  int64_t groupCapacity = 0;
+};
+
+inline int64_t rowsOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(0);
+}
+inline int64_t widthOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getDimSize(1);
+}
+inline ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+} // namespace mlir::moe
+
+#endif // MOE_LIB_CONVERSION_MOETOLINALG_H
