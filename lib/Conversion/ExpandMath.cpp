@@ -1,9 +1,11 @@
 //===- ExpandMath.cpp - exp, erf, tanh and rsqrt as arithmetic ------------===//
 
+#include "moe/Conversion/GeluTable.h"
 #include "moe/Conversion/Passes.h"
 #include "moe/Target/CpuTable.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
@@ -21,8 +23,9 @@ namespace {
 /// target has none (it would be a call into libm).
 class Arithmetic {
 public:
-  Arithmetic(PatternRewriter &rewriter, Location loc, Type type, bool fma)
-      : b(loc, rewriter), type(type), fma(fma) {}
+  Arithmetic(PatternRewriter &rewriter, Location loc, Type type,
+             const CpuLevel &cpu)
+      : b(loc, rewriter), type(type), cpu(cpu) {}
 
   Value constant(float value) { return splat(b.getF32FloatAttr(value), type); }
   Value integer(int32_t value) {
@@ -34,7 +37,7 @@ public:
   Value div(Value x, Value y) { return arith::DivFOp::create(b, x, y); }
   /// x * y + z.
   Value madd(Value x, Value y, Value z) {
-    if (fma)
+    if (cpu.fma)
       return math::FmaOp::create(b, x, y, z);
     return add(mul(x, y), z);
   }
@@ -73,11 +76,13 @@ public:
   Value exp(Value x);
   Value erf(Value x);
   Value tanh(Value x);
+  Value gelu(Value x);
   Value rsqrt(Value x) {
     return div(constant(1.0f), math::SqrtOp::create(b, x));
   }
 
 private:
+  Value geluByTable(Value x);
   Type integerType() {
     if (auto vector = dyn_cast<VectorType>(type))
       return vector.clone(b.getI32Type());
@@ -91,7 +96,7 @@ private:
 
   ImplicitLocOpBuilder b;
   Type type;
-  bool fma;
+  const CpuLevel &cpu;
 };
 
 } // namespace
@@ -119,6 +124,13 @@ Value Arithmetic::exp(Value x) {
   return select(less(x, constant(-86.6f)), constant(0.0f), result);
 }
 
+/// The coefficients of `erf` below, the highest first.
+static constexpr double kErf[] = {
+    6.62949809e-4, -1.72548962e-3, 1.60373549e-3, -2.71343510e-3,
+    7.95434602e-3, -1.48558244e-2, 2.29742136e-2, -3.53153571e-2,
+    5.17483614e-2, -7.03568459e-2, 9.04785022e-2, -1.12759538e-1,
+    1.41099036e-1, -1.90961733e-1, 3.83169770e-1};
+
 /// x · p(x²) with |x| cut off at 3.69, where erf is 1 within two units in the
 /// last place, and the polynomial exactly 1: GELU of a large negative number
 /// must vanish. p is a minimax fit of relative error 4e-8 in u = 2 (x / 3.69)²
@@ -128,12 +140,50 @@ Value Arithmetic::exp(Value x) {
 Value Arithmetic::erf(Value x) {
   Value t = atLeast(atMost(x, 3.69f), -3.69f);
   Value u = madd(mul(t, t), constant(0.146884933f), constant(-1.0f));
-  Value p = polynomial(u, {6.62949809e-4f, -1.72548962e-3f, 1.60373549e-3f,
-                           -2.71343510e-3f, 7.95434602e-3f, -1.48558244e-2f,
-                           2.29742136e-2f, -3.53153571e-2f, 5.17483614e-2f,
-                           -7.03568459e-2f, 9.04785022e-2f, -1.12759538e-1f,
-                           1.41099036e-1f, -1.90961733e-1f, 3.83169770e-1f});
+  Value p = polynomial(u, SmallVector<float>(std::begin(kErf), std::end(kErf)));
   return mul(t, p);
+}
+
+/// x / 2 · (1 + erf(x / √2)), with the factor √½ in erf's constants, and a
+/// multiply-add that is exactly 0 where erf is -1.
+Value Arithmetic::gelu(Value x) {
+  auto vector = dyn_cast<VectorType>(type);
+  if (cpu.lookup && vector && vector.getShape() == ArrayRef<int64_t>(kPanel))
+    return geluByTable(x);
+  Value t = atLeast(atMost(x, 5.218448f), -5.218448f);
+  Value u = madd(mul(t, t), constant(0.0734424665f), constant(-1.0f));
+  Value p = polynomial(u, llvm::map_to_vector(kErf, [](double c) {
+                         return float(c * M_SQRT1_2);
+                       }));
+  Value half = mul(x, constant(0.5f));
+  return madd(half, mul(t, p), half);
+}
+
+/// x · (½ + q) with q = Φ(x) - ½ by a polynomial for each of 16 intervals of
+/// |x|, whose coefficients are looked up lane by lane: a third of the time of
+/// one polynomial for all.
+Value Arithmetic::geluByTable(Value x) {
+  const GeluTable &table = GeluTable::get();
+  auto lookup = [&](Value index, ArrayRef<float> entries) -> Value {
+    Value vector = arith::ConstantOp::create(
+        b, DenseElementsAttr::get(cast<VectorType>(type), entries));
+    return LLVM::CallIntrinsicOp::create(
+               b, type, b.getStringAttr("llvm.x86.avx512.permvar.sf.512"),
+               ValueRange{vector, index})
+        .getResult(0);
+  };
+  Value a = atMost(abs(x), table.limit);
+  // Adding 1.5 · 2^23 leaves the interval's number in the lowest bits, which
+  // are all that the instruction looks at.
+  Value magic = constant(12582912.0f);
+  Value shifted = madd(a, constant(1.0f / table.width), magic);
+  Value r = madd(sub(shifted, magic), constant(-table.width), a);
+  Value index = bits(shifted);
+  Value q = lookup(index, table.coefficients[GeluTable::kDegree]);
+  for (int i = GeluTable::kDegree; i-- > 0;)
+    q = madd(q, r, lookup(index, table.coefficients[i]));
+  Value half = mul(x, constant(0.5f));
+  return madd(x, withSignOf(q, x), half);
 }
 
 /// Cephes' polynomial (tanhf.c) for small x, 1 - 2 / (exp(2|x|) + 1) for the
@@ -155,8 +205,8 @@ namespace {
 
 template <typename OpT, Value (Arithmetic::*Expansion)(Value)>
 struct Expand : OpRewritePattern<OpT> {
-  Expand(MLIRContext *context, bool fma)
-      : OpRewritePattern<OpT>(context), fma(fma) {}
+  Expand(MLIRContext *context, const CpuLevel &cpu)
+      : OpRewritePattern<OpT>(context), cpu(cpu) {}
 
   LogicalResult matchAndRewrite(OpT op,
                                 PatternRewriter &rewriter) const override {
@@ -164,12 +214,54 @@ struct Expand : OpRewritePattern<OpT> {
     if (!getElementTypeOrSelf(type).isF32() ||
         !isa<FloatType, VectorType>(type))
       return failure();
-    Arithmetic arithmetic(rewriter, op.getLoc(), type, fma);
+    Arithmetic arithmetic(rewriter, op.getLoc(), type, cpu);
     rewriter.replaceOp(op, (arithmetic.*Expansion)(op.getOperand()));
     return success();
   }
 
-  bool fma;
+  const CpuLevel &cpu;
+};
+
+/// The other operand of a commutative op, one of whose operands is `value`,
+/// scalar or in each lane; null if none is.
+Value besides(Operation *op, double value) {
+  for (unsigned i : {0u, 1u}) {
+    FloatAttr constant;
+    DenseFPElementsAttr lanes;
+    Value operand = op->getOperand(i);
+    if (matchPattern(operand, m_Constant(&lanes)) && lanes.isSplat())
+      constant = lanes.getSplatValue<FloatAttr>();
+    else
+      matchPattern(operand, m_Constant(&constant));
+    if (constant && constant.getValueAsDouble() == double(float(value)))
+      return op->getOperand(1 - i);
+  }
+  return {};
+}
+
+/// GELU as the lowering of moe.mlp writes it.
+struct ExpandGelu : OpRewritePattern<arith::MulFOp> {
+  ExpandGelu(MLIRContext *context, const CpuLevel &cpu)
+      : OpRewritePattern(context), cpu(cpu) {}
+
+  LogicalResult matchAndRewrite(arith::MulFOp op,
+                                PatternRewriter &rewriter) const override {
+    auto half = op.getLhs().getDefiningOp<arith::MulFOp>();
+    auto onePlus = op.getRhs().getDefiningOp<arith::AddFOp>();
+    if (!half || !onePlus || !getElementTypeOrSelf(op.getType()).isF32())
+      return failure();
+    Value x = besides(half, 0.5), erf = besides(onePlus, 1.0);
+    auto erfOp = erf ? erf.getDefiningOp<math::ErfOp>() : math::ErfOp();
+    auto scaled = erfOp ? erfOp.getOperand().getDefiningOp<arith::MulFOp>()
+                        : arith::MulFOp();
+    if (!x || !scaled || besides(scaled, M_SQRT1_2) != x)
+      return failure();
+    Arithmetic arithmetic(rewriter, op.getLoc(), op.getType(), cpu);
+    rewriter.replaceOp(op, arithmetic.gelu(x));
+    return success();
+  }
+
+  const CpuLevel &cpu;
 };
 
 struct ExpandMath : moe::impl::ExpandMathBase<ExpandMath> {
@@ -181,12 +273,17 @@ struct ExpandMath : moe::impl::ExpandMathBase<ExpandMath> {
       getOperation().emitError() << "unknown CPU '" << cpu << "'";
       return signalPassFailure();
     }
+    // First, before its erf is gone.
+    RewritePatternSet gelu(&getContext());
+    gelu.add<ExpandGelu>(&getContext(), *level);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(gelu))))
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     patterns.add<Expand<math::ExpOp, &Arithmetic::exp>,
                  Expand<math::ErfOp, &Arithmetic::erf>,
                  Expand<math::TanhOp, &Arithmetic::tanh>,
                  Expand<math::RsqrtOp, &Arithmetic::rsqrt>>(&getContext(),
-                                                            level->fma);
+                                                            *level);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

@@ -18,11 +18,11 @@ static constexpr uint64_t kV3Features =
 
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name        arch             LLVM's name, features    regs lanes fma    features
-  {"x86-64",    Triple::x86_64,  "x86-64",    "",         16,  4,    false, 0},
-  {"x86-64-v3", Triple::x86_64,  "x86-64-v3", "",         16,  8,    true,  kV3Features},
-  {"x86-64-v4", Triple::x86_64,  "x86-64-v4", "",         32,  16,   true,  kV3Features | MOE_X86_AVX512},
-  {"armv8-a",   Triple::aarch64, "generic",   "+neon",    32,  4,    true,  0},
+  // name        arch             LLVM's name, features    regs lanes fma    lookup features
+  {"x86-64",    Triple::x86_64,  "x86-64",    "",         16,  4,    false, false, 0},
+  {"x86-64-v3", Triple::x86_64,  "x86-64-v3", "",         16,  8,    true,  false, kV3Features},
+  {"x86-64-v4", Triple::x86_64,  "x86-64-v4", "",         32,  16,   true,  true,  kV3Features | MOE_X86_AVX512},
+  {"armv8-a",   Triple::aarch64, "generic",   "+neon",    32,  4,    true,  false, 0},
 };
 // clang-format on
 

@@ -1,6 +1,7 @@
 // exp, erf, tanh and rsqrt become arithmetic, on scalars and vectors.
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64-v3 | FileCheck %s --check-prefixes=CHECK,FMA
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64 | FileCheck %s --check-prefixes=CHECK,PLAIN --implicit-check-not=math.fma
+// RUN: moe-opt %s --moe-expand-math=cpu=x86-64-v4 | FileCheck %s --check-prefix=TABLE
 // RUN: not moe-opt %s --moe-expand-math=cpu=vax 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // UNKNOWN: error: unknown CPU 'vax'
@@ -48,6 +49,54 @@ func.func @erf(%x: vector<16xf32>, %y: f32) -> (vector<16xf32>, f32) {
   %0 = math.erf %x : vector<16xf32>
   %1 = math.erf %y : f32
   return %0, %1 : vector<16xf32>, f32
+}
+
+// GELU: one polynomial for both signs, without erf's own scale, and the sum with
+// x/2 as part of the last multiply-add. With tables, the number of the piece looks
+// up a polynomial of degree 4.
+// CHECK-LABEL: func.func @gelu(
+// CHECK-NOT: math.erf
+// CHECK-DAG: %[[HIGH:.*]] = arith.constant dense<5.21{{.*}}> : vector<16xf32>
+// CHECK: arith.cmpf olt, %[[HIGH]], %[[X:.*]] : vector<16xf32>
+// CHECK: %[[T:.*]] = arith.select {{.*}} : vector<16xi1>, vector<16xf32>
+// FMA-COUNT-15: math.fma {{.*}} : vector<16xf32>
+// CHECK: %[[H:.*]] = arith.mulf %{{.*}}, %{{.*}} : vector<16xf32>
+// FMA: %[[G:.*]] = math.fma %[[H]], %{{.*}}, %[[H]]
+// CHECK-NOT: math.erf
+// CHECK: return
+// TABLE-LABEL: func.func @gelu(
+// TABLE: %[[SHIFTED:.*]] = math.fma
+// TABLE: %[[INDEX:.*]] = arith.bitcast %[[SHIFTED]] : vector<16xf32> to vector<16xi32>
+// TABLE-COUNT-5: llvm.call_intrinsic "llvm.x86.avx512.permvar.sf.512"(%{{.*}}, %[[INDEX]])
+// TABLE: math.fma
+// TABLE-NOT: permvar
+// TABLE: return
+func.func @gelu(%x: vector<16xf32>) -> vector<16xf32> {
+  %half = arith.constant dense<0.5> : vector<16xf32>
+  %one = arith.constant dense<1.0> : vector<16xf32>
+  %c = arith.constant dense<0.70710678118654752> : vector<16xf32>
+  %h = arith.mulf %x, %half : vector<16xf32>
+  %s = arith.mulf %x, %c : vector<16xf32>
+  %e = math.erf %s : vector<16xf32>
+  %p = arith.addf %e, %one : vector<16xf32>
+  %0 = arith.mulf %h, %p : vector<16xf32>
+  return %0 : vector<16xf32>
+}
+
+// Of another number than x: erf by itself.
+// CHECK-LABEL: func.func @no_gelu(
+// CHECK-DAG: arith.constant 3.69{{0*}}e+00 : f32
+// CHECK: return
+func.func @no_gelu(%x: f32, %y: f32) -> f32 {
+  %half = arith.constant 0.5 : f32
+  %one = arith.constant 1.0 : f32
+  %c = arith.constant 0.70710678118654752 : f32
+  %h = arith.mulf %x, %half : f32
+  %s = arith.mulf %y, %c : f32
+  %e = math.erf %s : f32
+  %p = arith.addf %e, %one : f32
+  %0 = arith.mulf %h, %p : f32
+  return %0 : f32
 }
 
 // CHECK-LABEL: func.func @tanh(

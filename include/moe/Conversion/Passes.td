@@ -48,12 +48,14 @@ def ExpandMath : Pass<"moe-expand-math", "::mlir::func::FuncOp"> {
   let description = [{
     `math.exp`, `math.erf`, `math.tanh` and `math.rsqrt` on f32 and vectors of it
     become arithmetic good to a few units in the last place, so that no call to
-    libm is left and whole vectors are computed at once.
+    libm is left and whole vectors are computed at once. GELU, an expression
+    around `math.erf`, has an expansion of its own; where the CPU can look up
+    lanes in a table, by a polynomial for each of sixteen intervals.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
     "row of the target table: a CPU's name">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
-    "::mlir::math::MathDialect"];
+    "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
 def LowerCopies : Pass<"moe-lower-copies", "::mlir::func::FuncOp"> {

@@ -29,6 +29,9 @@ struct CpuLevel {
   int64_t registers, lanes;
   /// Fused multiply-add; without it, it is a product and a sum.
   bool fma;
+  /// An instruction that looks up each lane of a vector in a table of as many
+  /// entries as a panel has lanes.
+  bool lookup;
   /// Bits of moe/Runtime/CpuFeatures.h that it needs.
   uint64_t features;
 };
