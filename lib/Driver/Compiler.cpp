@@ -117,6 +117,27 @@ llvm::Error finish(llvm::raw_fd_ostream &os) {
   return llvm::errorCodeToError(code);
 }
 
+/// Copies a linked file. The linker writes through a mapping, so that its file
+/// lies in the page cache page by page. What is written in large pieces, from
+/// memory that is there, lies there in large pieces, and the kernel maps those
+/// into a process at a fraction of the time.
+llvm::Error copyInLargePieces(StringRef from, OutputFile &to) {
+  auto data = llvm::MemoryBuffer::getFile(from, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  if (!data)
+    return llvm::createFileError(from, data.getError());
+  llvm::raw_fd_ostream os(to.descriptor(), /*shouldClose=*/false,
+                          /*unbuffered=*/true);
+  constexpr size_t pieceSize = 8 << 20;
+  std::string piece;
+  for (StringRef rest = (*data)->getBuffer(); !rest.empty();
+       rest = rest.drop_front(piece.size())) {
+    piece = rest.take_front(pieceSize);
+    os << piece;
+  }
+  return finish(os);
+}
+
 class Compilation {
 public:
   explicit Compilation(const CompileOptions &options) : options(options) {}
@@ -343,17 +364,14 @@ LogicalResult Compilation::link(llvm::Module &code,
 
   // The weights first: their size is part of what the model says of itself.
   ScratchFile weights;
-  std::vector<WeightSection> sections;
   bool wantsFile = options.kind >= EmitKind::Obj;
   if (wantsFile) {
     if (llvm::Error error = weights.create("weights"))
       return fail(std::move(error), "weights");
     llvm::raw_fd_ostream os(weights.descriptor, /*shouldClose=*/true);
-    sections = writeWeights(*module, *store, os);
+    compiled.sections = writeWeights(*module, *store, os);
     if (llvm::Error error = finish(os))
       return fail(std::move(error), "weights");
-    for (const WeightSection &section : sections)
-      compiled.weightBytes += section.size;
   }
 
   emitCInterface(code, spec, compiled);
@@ -400,7 +418,8 @@ LogicalResult Compilation::link(llvm::Module &code,
   llvm::Module data(spec.name + "_weights", code.getContext());
   data.setTargetTriple(code.getTargetTriple());
   data.setDataLayout(code.getDataLayout());
-  data.setModuleInlineAsm(makeWeightAssembly(sections, weights.path()));
+  data.setModuleInlineAsm(
+      makeWeightAssembly(compiled.sections, weights.path()));
   ScratchFile codeObject, dataObject;
   if (llvm::Error error = emitObject(code, codeObject))
     return fail(std::move(error), "code generation");
@@ -418,9 +437,15 @@ LogicalResult Compilation::link(llvm::Module &code,
   llvm::Error error = llvm::Error::success();
   llvm::consumeError(std::move(error));
   switch (options.kind) {
-  case EmitKind::Exe:
-    error = linkExecutable(objects, runtime, out.path());
+  case EmitKind::Exe: {
+    ScratchFile linked;
+    error = linked.create("exe");
+    if (!error)
+      error = linkExecutable(objects, runtime, linked.path());
+    if (!error)
+      error = copyInLargePieces(linked.path(), out);
     break;
+  }
   case EmitKind::Shared:
     error = linkShared(objects, llvm::sys::path::filename(output), out.path());
     break;

@@ -9,6 +9,7 @@
 #include "Preprocess.h"
 #include "Report.h"
 #include "Text.h"
+#include "WeightPages.h"
 
 #include <cerrno>
 #include <cstring>
@@ -161,6 +162,7 @@ static int runModel(const Options &Settings) {
     writeInfo(moe_model, *Variant);
   if (Settings.Inputs.size() == 0 && Settings.BenchmarkRuns == 0)
     return Success;
+  prepareWeights(moe_model);
   return Session(Settings, *Variant).run();
 }
 

@@ -155,8 +155,7 @@ std::string mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
     // A page fault maps its neighbours within 64 KiB too ("fault-around"):
     // experts that are as large as that begin there, so that the neighbours are
     // never another expert's.
-    bool isLargeExpert =
-        StringRef(section.name).contains(".expert.") && section.size > 1 << 15;
+    bool isLargeExpert = section.isExpert() && section.size > 1 << 15;
     text += llvm::formatv(".section .moe.{0},\"a\",@progbits\n"
                           ".p2align {5}\n"
                           ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"

@@ -98,8 +98,19 @@ public:
   llvm::Constant *floats(ArrayRef<float> values) {
     return global(llvm::ConstantDataArray::get(module.getContext(), values));
   }
-  llvm::Constant *pointers(ArrayRef<llvm::Constant *> values) {
-    auto *type = llvm::ArrayType::get(b.getPtrTy(), values.size());
+  /// The first byte of a weight section and the one after its last.
+  llvm::Constant *range(const WeightSection &section) {
+    llvm::Constant *begin = module.getOrInsertGlobal(
+        section.symbol, llvm::ArrayType::get(b.getInt8Ty(), 0));
+    return llvm::ConstantStruct::getAnon(
+        {begin, llvm::ConstantExpr::getGetElementPtr(
+                    b.getInt8Ty(), begin, b.getInt64(section.size))});
+  }
+  /// Values of one type; null for none.
+  llvm::Constant *array(ArrayRef<llvm::Constant *> values) {
+    if (values.empty())
+      return null();
+    auto *type = llvm::ArrayType::get(values.front()->getType(), values.size());
     return global(llvm::ConstantArray::get(type, values));
   }
   llvm::Constant *global(llvm::Constant *value) {
@@ -125,15 +136,15 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
     variants.push_back(llvm::ConstantStruct::getAnon(
         {info.string(variant.level->name),
          info.integer(variant.level->features), variant.run}));
-  auto *variantArray = llvm::ConstantArray::get(
-      llvm::ArrayType::get(variants.front()->getType(), variants.size()),
-      variants);
-  llvm::Constant *labels = info.null();
-  if (!spec.labels.empty())
-    labels = info.pointers(
-        llvm::map_to_vector(spec.labels, [&](const std::string &label) {
-          return info.string(label);
-        }));
+  auto labels = llvm::map_to_vector(spec.labels, [&](const std::string &label) {
+    return info.string(label);
+  });
+  int64_t weightBytes = 0;
+  SmallVector<llvm::Constant *> shared, experts;
+  for (const WeightSection &section : compiled.sections) {
+    weightBytes += section.size;
+    (section.isExpert() ? experts : shared).push_back(info.range(section));
+  }
   bool perPatch = spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
 
   // The fields of MoeModel, in their order.
@@ -153,14 +164,17 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
       info.integer(compiled.parameters),
       info.integer(compiled.activeParameters),
       info.integer(compiled.multiplyAdds),
-      info.integer(compiled.weightBytes),
+      info.integer(weightBytes),
       info.integer(spec.preprocess.resize.value_or(0)),
       info.integer(spec.preprocess.bicubic),
       info.floats(spec.preprocess.mean),
       info.floats(spec.preprocess.std),
-      labels,
+      info.array(labels),
       info.integer(compiled.variants.size()),
-      info.global(variantArray),
+      info.array(variants),
+      info.array(shared),
+      info.integer(experts.size()),
+      info.array(experts),
   };
   static_assert(sizeof(MoeModel) == sizeof(fields) / sizeof(*fields) * 8,
                 "a field of MoeModel is missing here");

@@ -40,6 +40,13 @@ static const MoeVariant Variants[] = {
     {"plainer", 0, run},
 };
 
+// No section begins at odd addresses, but advice that the kernel refuses must
+// not matter.
+static const char Weights[9];
+static const MoeWeights Shared = {Weights, Weights + 1};
+static const MoeWeights Experts[] = {{Weights + 1, Weights + 5},
+                                     {Weights + 5, Weights + 9}};
+
 static int64_t setting(const char *Name, int64_t Default) {
   const char *Text = getenv(Name);
   return Text ? atoll(Text) : Default;
@@ -90,4 +97,7 @@ __attribute__((constructor)) static void fill(void) {
   Failing = setting("FAKE_FAILING", 0);
   M->num_variants = setting("FAKE_VARIANTS", 3);
   M->variants = Variants;
+  M->shared = &Shared;
+  M->num_experts = sizeof Experts / sizeof *Experts;
+  M->experts = Experts;
 }

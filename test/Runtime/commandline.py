@@ -184,7 +184,7 @@ check(status == 0 and b"median" in out, f"--benchmark: {out!r}")
 
 # A model that this machine or this runtime cannot run.
 Model(program, folder, variants=1).error("--info", expected="this CPU can run none")
-Model(program, folder, abi=2).error("--info", expected="another version of the runtime")
+Model(program, folder, abi=1).error("--info", expected="another version of the runtime")
 
 # Output that cannot be written.
 with open("/dev/full", "wb") as full:

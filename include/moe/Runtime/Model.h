@@ -39,6 +39,11 @@ typedef struct MoeVariant {
   MoeRunFn run;
 } MoeVariant;
 
+/// Where weights lie that are read together.
+typedef struct MoeWeights {
+  const char *begin, *end;
+} MoeWeights;
+
 typedef struct MoeModel {
   uint64_t abi_version;  ///< MOE_MODEL_ABI_VERSION
   const char *name;      ///< C identifier
@@ -64,9 +69,12 @@ typedef struct MoeModel {
   const MoeVariant
       *variants; ///< best first; the last one runs on every CPU of the target
                  ///< unless the user asked for special CPUs only
+  const MoeWeights *shared;  ///< what every image needs
+  int64_t num_experts;       ///< of all blocks; 0 for a dense model
+  const MoeWeights *experts; ///< in the order in which they lie in memory
 } MoeModel;
 
-enum { MOE_MODEL_ABI_VERSION = 1 };
+enum { MOE_MODEL_ABI_VERSION = 2 };
 
 /// Emitted by the compiler into every executable.
 extern const MoeModel moe_model;

@@ -5,6 +5,7 @@
 
 #include "moe/Import/ModelSpec.h"
 #include "moe/Target/CpuTable.h"
+#include "moe/Target/WeightWriter.h"
 
 #include "llvm/IR/Module.h"
 
@@ -20,7 +21,8 @@ struct Variant {
 struct CompiledModel {
   int64_t workspaceBytes = 0, routesOffset = 0, numRoutes = 0;
   int64_t parameters = 0, activeParameters = 0;
-  int64_t multiplyAdds = 0, weightBytes = 0;
+  int64_t multiplyAdds = 0;
+  std::vector<WeightSection> sections;
   /// The best variant first.
   SmallVector<Variant> variants;
 };

@@ -18,6 +18,8 @@ struct WeightSection {
   std::string name;   ///< as the parameters name it: "shared", …
   std::string symbol; ///< address of its first byte
   int64_t begin = 0, size = 0;
+
+  bool isExpert() const { return llvm::StringRef(name).contains(".expert."); }
 };
 
 /// Evaluates the parameters of `module` that have an offset and writes the
