@@ -15,10 +15,18 @@ def _cell(value, form):
     return "–" if value is None else format(value, form)
 
 
+def _bound(result, variant):
+    """The ratio to the peer if every cycle did nothing but multiply-adds."""
+    peak = result["peaks"].get(variant)
+    flops = 2 * result["multiply_adds"]
+    return None if peak is None else result["peer_ms"] * peak * 1e6 / flops
+
+
 def speed_table(results):
     """One row a model: our milliseconds per CPU variant, the peer's, ratios,
     and the share of the multiply-add peak."""
     head = ["model", "variant", "ms", "GFLOP/s", "% of peak", f"{PEER} ms", "ratio"]
+    head += ["at the peak"]
     head += ["2 threads: ms", f"{PEER} ms", "ratio"]
     rows = []
     for result in results:
@@ -33,6 +41,7 @@ def speed_table(results):
                     _cell(own["percent_of_peak"], ".0f"),
                     _cell(result["peer_ms"], ".3f"),
                     _cell(result["peer_ms"] / own["ms"], ".2f"),
+                    _cell(_bound(result, variant), ".2f"),
                     _cell(result["ours_2_threads_ms"] if first else None, ".3f"),
                     _cell(result["peer_2_threads_ms"] if first else None, ".3f"),
                     _cell(result["ratio_2_threads"] if first else None, ".2f"),
@@ -44,7 +53,8 @@ def speed_table(results):
 def footprint_table(results):
     head = ["model", "compile s", "binary MB", "alignment KB", "code KB"]
     head += [f"{PEER} MB"]
-    head += ["cold start ms", "beyond one inference", PEER, "peak MB", PEER]
+    head += ["cold start ms", "beyond one inference", "after a drop"]
+    head += [PEER, "peak MB", "allowed", PEER]
     rows = []
     for result in results:
         size, cold, peer = result["size"], result["cold"], result["peer_cold"]
@@ -59,9 +69,11 @@ def footprint_table(results):
                 _cell(size["peer"] / 1e6, ".1f"),
                 _cell(cold["milliseconds"], ".1f"),
                 _cell(cold["milliseconds"] - warm, ".1f"),
+                _cell(result["cold_read_back"]["milliseconds"] - warm, ".1f"),
                 _cell(peer["milliseconds"], ".0f"),
-                _cell(cold["peak_kb"] / 1e3, ".1f"),
-                _cell(peer["peak_kb"] / 1e3, ".0f"),
+                _cell(cold["peak_kb"] * 1.024e-3, ".1f"),
+                _cell(result["allowed_bytes"] * 1e-6, ".1f"),
+                _cell(peer["peak_kb"] * 1.024e-3, ".0f"),
             ]
         )
     return markdown(head, rows)

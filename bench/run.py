@@ -2,7 +2,7 @@
 """Measures compiled binaries against onnxruntime-node; see README.md.
 
     run.py [--sizes 12x192,6x64,…] [--kinds moe,dense] [--rounds N] [--quick]
-           [--output DIR] [--report RESULTS.json]
+           [--kernels] [--output DIR] [--report RESULTS.json]
 """
 
 import argparse
@@ -85,9 +85,10 @@ def measure_model(size, is_moe, args, peer, peaks):
     best_form = min(forms[1], key=forms[1].get)
     library = os.path.getsize(os.path.join(NODE_MODULES, LIBRARY))
     binary = os.path.getsize(model.binary)
-    # Drops the binary from the page cache; what reads it back makes larger
-    # pieces of it than what the linker wrote, as on a machine that it was
-    # installed on.
+    # As it was written, then after the next step, which drops it from the page
+    # cache: how it is read back decides in how large pieces it lies there, and
+    # so how fast it is mapped.
+    cold = ours.cold(model.image)
     resident = experts.measure(model.binary)
     sections = experts.weight_sections(model.binary).values()
     first = min(address for address, _ in sections)
@@ -106,7 +107,13 @@ def measure_model(size, is_moe, args, peer, peaks):
         "peer_ms": forms[1][best_form],
         "peer_2_threads_ms": peer_two,
         "ratio_2_threads": peer_two / two if two else None,
-        "cold": ours.cold(model.image),
+        "cold": cold,
+        "cold_read_back": ours.cold(model.image),
+        # What an inference must read and write, and
+        # 3 MB for the process itself.
+        "allowed_bytes": 4 * ours.info["active_parameters"]
+        + ours.info["workspace_bytes"]
+        + 3_000_000,
         "peer_cold": peer.cold(model.onnx[best_form], model.image),
         "size": {
             "binary": binary,
@@ -126,6 +133,9 @@ def parse_args():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round-ms", type=float, default=400)
     parser.add_argument("--quick", action="store_true", help="two sizes, three rounds")
+    parser.add_argument(
+        "--kernels", action="store_true", help="single matrix products too"
+    )
     parser.add_argument("--output", default=os.path.join(BUILD, "bench", "results"))
     parser.add_argument("--report", help="only tables and plots of this results.json")
     args = parser.parse_args()
@@ -179,6 +189,19 @@ def run(args):
     return document, failed
 
 
+def run_kernels(folder):
+    """Single matrix products beside libxsmm's and oneDNN's: kernels.md and .json
+    for each CPU level that this machine has. Returns how many levels failed."""
+    failed = 0
+    for level in measure.Peak.KINDS:
+        path = os.path.join(folder, f"kernels-{level}")
+        command = [sys.executable, os.path.join(models.HERE, "kernels", "run.py")]
+        command += ["--cpu", level, "--json", path + ".json"]
+        with open(path + ".md", "w", encoding="utf-8") as file:
+            failed += subprocess.run(command, stdout=file, check=False).returncode != 0
+    return failed
+
+
 def main():
     args = parse_args()
     failed = 0
@@ -187,6 +210,8 @@ def main():
             document = json.load(file)
     else:
         document, failed = run(args)
+        if args.kernels:
+            failed += run_kernels(args.output)
     report.write(args.output, document)
     with open(os.path.join(args.output, "table.md"), encoding="utf-8") as file:
         print(file.read())

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(python3-onnx python3-numpy python3-matplotlib time)
+[[ " $* " != *" --kernels "* ]] || packages+=(libxsmm-dev libdnnl-dev)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 missing=()

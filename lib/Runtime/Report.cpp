@@ -144,9 +144,11 @@ void moe::runtime::writeInfo(const MoeModel &Model, const MoeVariant &Variant) {
   writeString("cpu_variant", Variant.name);
   writeString("precision", Model.precision);
   printf("\"parameters\": %lld, \"active_parameters\": %lld, "
-         "\"multiply_adds\": %lld, \"weight_bytes\": %lld}\n",
+         "\"multiply_adds\": %lld, \"weight_bytes\": %lld, "
+         "\"workspace_bytes\": %lld}\n",
          static_cast<long long>(Model.parameters),
          static_cast<long long>(Model.active_parameters),
          static_cast<long long>(Model.multiply_adds),
-         static_cast<long long>(Model.weight_bytes));
+         static_cast<long long>(Model.weight_bytes),
+         static_cast<long long>(Model.workspace_bytes));
 }

@@ -167,7 +167,7 @@ info = {
     "name": "fake_model", "target": "x86_64-linux-gnu",
     "cpu_variants": ["fantastic", "plain", "plainer"], "cpu_variant": "plain",
     "precision": "f32", "parameters": 1000, "active_parameters": 600,
-    "multiply_adds": 5000000000, "weight_bytes": 4000,
+    "multiply_adds": 5000000000, "weight_bytes": 4000, "workspace_bytes": 128,
 }  # fmt: skip
 check(json_lines(model.run("--info")[1]) == [info], "--info")
 info["cpu_variant"] = "plainer"
