@@ -25,6 +25,34 @@ bool staysOutside(Operation *op) {
              scf::IndexSwitchOp>(op);
 }
 
+/// Ops that a run of `op` executes, where loop bounds are known; an unknown
+/// loop counts once.
+int64_t countOps(Operation *op) {
+  int64_t count = 0;
+  for (Region &region : op->getRegions())
+    for (Operation &inner : region.getOps())
+      count += 1 + countOps(&inner);
+  auto loop = dyn_cast<scf::ForOp>(op);
+  std::optional<llvm::APInt> trips =
+      loop ? loop.getStaticTripCount() : std::nullopt;
+  return trips ? count * int64_t(trips->getZExtValue()) : count;
+}
+
+/// Ops that are some ten microseconds of work. Less is not worth sharing: what
+/// another core has computed before must first come out of its cache.
+constexpr int64_t kWorthSharing = 100000;
+
+/// The constant step of a loop whose iterations are worth sharing among
+/// threads.
+std::optional<int64_t> sharedStep(scf::ForOp loop) {
+  std::optional<llvm::APInt> trips = loop.getStaticTripCount();
+  std::optional<int64_t> step = getConstantIntValue(loop.getStep());
+  if (!loop->hasAttr(kParallelAttr) || !trips || trips->ule(1) || !step ||
+      countOps(loop) < kWorthSharing)
+    return std::nullopt;
+  return step;
+}
+
 struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -70,8 +98,12 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
       }
     }
 
-    // Constants go along, all else becomes an argument.
+    // Constants go along, all else becomes an argument; so do the bounds of a
+    // loop that threads may share.
+    std::optional<int64_t> step = sharedStep(nest);
     SmallVector<Value> arguments;
+    if (step)
+      arguments = {nest.getLowerBound(), nest.getUpperBound()};
     SmallVector<Operation *> constants;
     for (Value value : captured) {
       Operation *def = value.getDefiningOp();
@@ -87,12 +119,21 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     Block *entry = function.addEntryBlock();
     b.setInsertionPointToStart(entry);
     IRMapping map;
-    map.map(arguments, entry->getArguments());
+    for (auto [i, value] : llvm::enumerate(arguments))
+      if (!step || i > 1)
+        map.map(value, entry->getArgument(i));
     for (Operation *constant : constants)
       b.clone(*constant, map);
     for (Operation *view : llvm::reverse(views))
       b.clone(*view, map);
-    b.clone(*nest, map);
+    auto clone = cast<scf::ForOp>(b.clone(*nest, map));
+    if (step) {
+      clone.setLowerBound(entry->getArgument(0));
+      clone.setUpperBound(entry->getArgument(1));
+      function->setAttr("passthrough",
+                        b.getArrayAttr(b.getStrArrayAttr(
+                            {kParallelStepAttr, std::to_string(*step)})));
+    }
     func::ReturnOp::create(b, loc);
 
     std::string text;

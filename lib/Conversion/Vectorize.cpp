@@ -48,9 +48,6 @@ public:
   LogicalResult emit();
 
 private:
-  using TileBody = function_ref<SmallVector<Value>(ImplicitLocOpBuilder &,
-                                                   Value, ValueRange)>;
-
   bool isContraction();
   void emitContraction();
   void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
@@ -83,13 +80,16 @@ private:
   }
   Value evaluate(AffineExpr expr, const Loops &loops);
   SmallVector<Value> evaluate(AffineMap map, const Loops &loops);
-  /// A loop over [first, last) in steps that carries `state`.
+  /// A loop over [first, last) in steps that carries `state`, whose iterations
+  /// may be independent of each other.
   SmallVector<Value>
   loop(int64_t first, int64_t last, int64_t step, ValueRange state,
-       function_ref<SmallVector<Value>(Value, ValueRange)> body);
+       function_ref<SmallVector<Value>(Value, ValueRange)> body,
+       bool isParallel = false);
   SmallVector<Value>
   loop(Value first, Value last, int64_t step, ValueRange state,
-       function_ref<SmallVector<Value>(Value, ValueRange)> body);
+       function_ref<SmallVector<Value>(Value, ValueRange)> body,
+       bool isParallel = false);
   /// How many values the loop of dimension `d` takes, known or not.
   Value extent(unsigned d);
   /// Nested loops over `dims` of the generic; `loops` gets their values.
@@ -157,17 +157,21 @@ SmallVector<Value> Emitter::evaluate(AffineMap map, const Loops &loops) {
 
 SmallVector<Value>
 Emitter::loop(int64_t first, int64_t last, int64_t step, ValueRange state,
-              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+              function_ref<SmallVector<Value>(Value, ValueRange)> body,
+              bool isParallel) {
   if (first + step >= last)
     return first >= last ? SmallVector<Value>(state)
                          : body(index(first), state);
-  return loop(index(first), index(last), step, state, body);
+  return loop(index(first), index(last), step, state, body, isParallel);
 }
 
 SmallVector<Value>
 Emitter::loop(Value first, Value last, int64_t step, ValueRange state,
-              function_ref<SmallVector<Value>(Value, ValueRange)> body) {
+              function_ref<SmallVector<Value>(Value, ValueRange)> body,
+              bool isParallel) {
   auto loop = scf::ForOp::create(b, first, last, index(step), state);
+  if (isParallel)
+    loop->setAttr(kParallelAttr, b.getUnitAttr());
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> results =
@@ -198,9 +202,11 @@ Emitter::nest(ArrayRef<unsigned> dims, Loops &loops, ValueRange state,
     return nest(dims.drop_front(), loops, inner, body);
   };
   int64_t range = ranges[dims.front()];
+  bool isParallel = iterators[dims.front()] == IteratorType::parallel;
   return ShapedType::isDynamic(range)
-             ? loop(index(0), extent(dims.front()), 1, state, inside)
-             : loop(0, range, 1, state, inside);
+             ? loop(index(0), extent(dims.front()), 1, state, inside,
+                    isParallel)
+             : loop(0, range, 1, state, inside, isParallel);
 }
 
 Value Emitter::loadVector(Value tensor, ValueRange indices, int64_t lanes) {
@@ -580,7 +586,9 @@ void Emitter::emitContraction() {
   int64_t tiles = tilesPerRun;
   for (unsigned d : middle)
     tiles *= ranges[d];
-  bMemory = weightMemory(b, bTensor);
+  // A single row is a stream, which the CPU foresees.
+  if (tile.parts == 1)
+    bMemory = weightMemory(b, bTensor);
   if (bMemory)
     prefetch = planPrefetch(tile.panels, tiles);
   Loops loops(ranges.size());
@@ -612,7 +620,7 @@ void Emitter::emitContraction() {
     };
     if (ShapedType::isDynamic(rows)) {
       SmallVector<Value> result =
-          loop(index(0), wholeRows, tile.rows, start, fullTile);
+          loop(index(0), wholeRows, tile.rows, start, fullTile, true);
       // The rows that are left, fewer than a tile: one of each power of two.
       Value r = wholeRows;
       for (int64_t count = tile.rows / 2; count >= 1; count /= 2)
@@ -622,7 +630,8 @@ void Emitter::emitContraction() {
       return result;
     }
     int64_t whole = rows / tile.rows * tile.rows;
-    SmallVector<Value> result = loop(0, whole, tile.rows, start, fullTile);
+    SmallVector<Value> result =
+        loop(0, whole, tile.rows, start, fullTile, /*isParallel=*/true);
     if (whole < rows)
       result = {emitTile(index(whole), rows - whole, p, panelCount, result[0])};
     return result;
@@ -634,10 +643,10 @@ void Emitter::emitContraction() {
       });
     };
     int64_t whole = panels / tile.panels * tile.panels;
-    SmallVector<Value> result =
-        loop(0, whole, tile.panels, start, [&](Value p, ValueRange state) {
-          return body(p, tile.panels, state);
-        });
+    SmallVector<Value> result = loop(
+        0, whole, tile.panels, start,
+        [&](Value p, ValueRange state) { return body(p, tile.panels, state); },
+        /*isParallel=*/true);
     if (whole < panels)
       result = body(index(whole), panels - whole, result);
     return result;
@@ -657,6 +666,7 @@ bool Emitter::isTransposition() {
   Block &body = *op.getBody();
   if (op.getNumDpsInputs() != 1 ||
       op.getNumLoops() != op.getNumParallelLoops() ||
+      !getElementTypeOrSelf(op.getResult(0).getType()).isF32() ||
       body.getTerminator()->getOperand(0) != body.getArgument(0) ||
       llvm::any_of(ranges, ShapedType::isDynamic))
     return false;
@@ -740,7 +750,8 @@ void Emitter::emitTransposition() {
           if (whole < lanes)
             state = {emitBlock(first, index(whole), lanes - whole, state[0])};
           return state;
-        });
+        },
+        /*isParallel=*/true);
   };
   Value result = nest(others, loops, op.getDpsInits()[0], overBlocks)[0];
   op.getResult(0).replaceAllUsesWith(result);

@@ -298,10 +298,11 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
       op.erase();
   std::string name = spec.name + "_run_" + level;
   llvm::replace(name, '-', '_');
-  llvm::Expected<llvm::Function *> run = addVariant(*variant, cpu, name, code);
-  if (!run)
-    return fail(run.takeError(), "code generation");
-  compiled.variants.push_back({cpu.level, *run});
+  llvm::Expected<VariantCode> added = addVariant(
+      *variant, cpu, name, /*wantsTeam=*/options.kind == EmitKind::Exe, code);
+  if (!added)
+    return fail(added.takeError(), "code generation");
+  compiled.variants.push_back({cpu.level, added->run, added->runTeam});
   return success();
 }
 

@@ -52,14 +52,17 @@ bool moe::runtime::runBenchmark(Inference &Run, const MoeVariant &Variant,
   // The nearest rank: the smallest time that 95 of 100 runs do not exceed.
   double P95 = Times[(NumRuns * 95 + 99) / 100 - 1];
   if (!IsJson) {
-    printf("min %.4f ms, median %.4f ms, p95 %.4f ms (%lld runs, 1 thread, "
-           "%s)\n",
-           Min, Median, P95, static_cast<long long>(NumRuns), Variant.name);
+    printf("min %.4f ms, median %.4f ms, p95 %.4f ms (%lld runs, %lld "
+           "thread%s, %s)\n",
+           Min, Median, P95, static_cast<long long>(NumRuns),
+           static_cast<long long>(Run.threads()), Run.threads() > 1 ? "s" : "",
+           Variant.name);
     return true;
   }
   printf("{\"min_ms\": %.9g, \"median_ms\": %.9g, \"p95_ms\": %.9g, "
-         "\"runs\": %lld, \"batch\": 1, \"threads\": 1, \"cpu\": ",
-         Min, Median, P95, static_cast<long long>(NumRuns));
+         "\"runs\": %lld, \"batch\": 1, \"threads\": %lld, \"cpu\": ",
+         Min, Median, P95, static_cast<long long>(NumRuns),
+         static_cast<long long>(Run.threads()));
   writeJsonString(stdout, Variant.name);
   fputs("}\n", stdout);
   return true;

@@ -50,7 +50,10 @@ bool Inference::allocate(Message &Error) {
 bool Inference::run(Message &Error) {
   timespec Start, End;
   clock_gettime(CLOCK_MONOTONIC, &Start);
-  int Status = Variant.run(Input.data(), Logits.data(), Workspace);
+  int Status =
+      Threads.size() > 1
+          ? Variant.run_team(Input.data(), Logits.data(), Workspace, &Threads)
+          : Variant.run(Input.data(), Logits.data(), Workspace);
   clock_gettime(CLOCK_MONOTONIC, &End);
   Milliseconds =
       (End.tv_sec - Start.tv_sec) * 1e3 + (End.tv_nsec - Start.tv_nsec) * 1e-6;

@@ -5,6 +5,7 @@
 
 #include "Array.h"
 #include "Message.h"
+#include "Team.h"
 #include "moe/Runtime/Model.h"
 
 namespace moe {
@@ -21,8 +22,9 @@ const MoeVariant *findVariant(const MoeModel &Model, const char *Name,
 /// The memory of one inference at a time.
 class Inference {
 public:
-  Inference(const MoeModel &Model, const MoeVariant &Variant)
-      : Model(Model), Variant(Variant) {}
+  /// Shares each run among `Threads`.
+  Inference(const MoeModel &Model, const MoeVariant &Variant, Team &Threads)
+      : Model(Model), Variant(Variant), Threads(Threads) {}
   Inference(const Inference &) = delete;
   Inference &operator=(const Inference &) = delete;
   ~Inference() { free(Workspace); }
@@ -36,6 +38,8 @@ public:
   /// Runs the model on `input()`.
   bool run(Message &Error);
 
+  int64_t threads() const { return Threads.size(); }
+
   // What the last run gave.
   const Array<float> &logits() const { return Logits; }
   const MoeRoute *routes() const; ///< [num_routes]
@@ -44,6 +48,7 @@ public:
 private:
   const MoeModel &Model;
   const MoeVariant &Variant;
+  Team &Threads;
   Array<float> Input, Logits;
   char *Workspace = nullptr;
   double Milliseconds = 0;

@@ -23,7 +23,7 @@ enum ExitCode { Success = 0, InputFailed = 1, WrongUsage = 2 };
 class Session {
 public:
   Session(const Options &Settings, const MoeVariant &Variant)
-      : Settings(Settings), Variant(Variant), Run(moe_model, Variant),
+      : Settings(Settings), Variant(Variant), Run(moe_model, Variant, Threads),
         Results(moe_model, Settings.Top, Settings.IsJson) {}
 
   /// An ExitCode.
@@ -39,6 +39,7 @@ private:
 
   const Options &Settings;
   const MoeVariant &Variant;
+  Team Threads;
   Inference Run;
   Reporter Results;
   NpyWriter Logits;
@@ -105,6 +106,10 @@ void Session::answerTensors(const char *Path) {
 
 int Session::run() {
   Message Error;
+  if (!Threads.start(Settings.Threads, Error)) {
+    reportError(moe_model.name, Error.text());
+    return InputFailed;
+  }
   if (!Run.allocate(Error) || !Results.allocate(Error) ||
       !NanRow.allocate(moe_model.classes)) {
     reportError(moe_model.name, "out of memory");

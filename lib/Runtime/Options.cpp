@@ -10,6 +10,7 @@
 using namespace moe::runtime;
 
 static constexpr int64_t MaxCount = 1000000000;
+static constexpr int64_t MaxThreads = 1024;
 static constexpr int64_t MaxBenchmarkRuns = 10000000;
 
 namespace {
@@ -113,14 +114,8 @@ bool Parser::parseOption(const char *Argument) {
                        Value);
     return true;
   }
-  if (matchesValue(Argument, "--threads")) {
-    int64_t Threads = 1;
-    if (!parseCount("--threads", MaxCount, Threads))
-      return false;
-    if (Threads > 1)
-      return Error.set("--threads above 1 is not supported yet");
-    return true;
-  }
+  if (matchesValue(Argument, "--threads"))
+    return parseCount("--threads", MaxThreads, Result.Threads);
   if (matchesValue(Argument, "--profile"))
     return Value && Error.set("--profile is not supported yet");
   return Error.set("unknown option '%s'", Argument);
@@ -166,7 +161,7 @@ void moe::runtime::printHelp(const char *Program) {
          "several times\n"
          "  --logits OUT.npy     write the logits, float32 [inputs, classes]\n"
          "  --benchmark N        time N runs\n"
-         "  --threads T          default 1\n"
+         "  --threads T          that share each inference, default 1\n"
          "  --cpu-variant NAME   use this variant of --info, not the best one\n"
          "  --info               describe the model in JSON\n"
          "  --help               this text\n",

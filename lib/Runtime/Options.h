@@ -19,6 +19,7 @@ struct Options {
   Array<Input> Inputs;
   int64_t Top = 5;
   int64_t BenchmarkRuns = 0; ///< 0 = no benchmark
+  int64_t Threads = 1;
   const char *LogitsPath = nullptr;
   const char *CpuVariant = nullptr;
   bool IsJson = false;

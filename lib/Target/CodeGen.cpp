@@ -2,6 +2,8 @@
 
 #include "moe/Target/CodeGen.h"
 
+#include "moe/Target/ShareKernels.h"
+
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -58,9 +60,11 @@ mlir::moe::createMachine(const llvm::Triple &triple) {
   return machine;
 }
 
-llvm::Expected<llvm::Function *>
-mlir::moe::addVariant(ModuleOp module, const CpuTarget &cpu,
-                      llvm::StringRef name, llvm::Module &destination) {
+llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
+                                                  const CpuTarget &cpu,
+                                                  llvm::StringRef name,
+                                                  bool wantsTeam,
+                                                  llvm::Module &destination) {
   std::unique_ptr<llvm::Module> variant =
       translateModuleToLLVMIR(module, destination.getContext(), name);
   if (!variant)
@@ -88,12 +92,18 @@ mlir::moe::addVariant(ModuleOp module, const CpuTarget &cpu,
       function.addFnAttr(llvm::Attribute::NoInline);
     }
   }
+  std::string teamName;
+  if (wantsTeam)
+    teamName = addTeamRun(*variant->getFunction(name))->getName();
   if (llvm::Linker::linkModules(destination, std::move(variant)))
     return llvm::createStringError("linking the variants failed");
-  llvm::Function *run = destination.getFunction(name);
-  run->setLinkage(llvm::GlobalValue::InternalLinkage);
-  run->setVisibility(llvm::GlobalValue::DefaultVisibility);
-  return run;
+  auto internal = [&](llvm::StringRef symbol) -> llvm::Function * {
+    llvm::Function *function = destination.getFunction(symbol);
+    function->setLinkage(llvm::GlobalValue::InternalLinkage);
+    function->setVisibility(llvm::GlobalValue::DefaultVisibility);
+    return function;
+  };
+  return VariantCode{internal(name), wantsTeam ? internal(teamName) : nullptr};
 }
 
 llvm::Error mlir::moe::linkBitcode(llvm::StringRef path,

@@ -135,7 +135,7 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
   for (const Variant &variant : compiled.variants)
     variants.push_back(llvm::ConstantStruct::getAnon(
         {info.string(variant.level->name),
-         info.integer(variant.level->features), variant.run}));
+         info.integer(variant.level->features), variant.run, variant.runTeam}));
   auto labels = llvm::map_to_vector(spec.labels, [&](const std::string &label) {
     return info.string(label);
   });

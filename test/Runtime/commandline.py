@@ -50,7 +50,7 @@ for arguments, reason in (
     (["--benchmark", "0"], "--benchmark: expected"),
     (["--benchmark", "99999999999"], "--benchmark: expected"),
     (["--threads", "0", image], "--threads: expected"),
-    (["--threads=2", image], "not supported yet"),
+    (["--threads=1025", image], "--threads: expected"),
     (["--profile", "p.json", image], "not supported yet"),
     (["--unknown", image], "unknown option '--unknown'"),
     (["--topless", image], "unknown option '--topless'"),
@@ -179,6 +179,13 @@ for option in ("top", "format", "tensor", "logits", "benchmark", "threads", "inf
 check(list(line) == ["min_ms", "median_ms", "p95_ms", "runs", "batch", "threads", "cpu"], f"{line}")
 check(0 <= line["min_ms"] <= line["median_ms"] <= line["p95_ms"], f"{line}")
 check((line["runs"], line["batch"], line["threads"], line["cpu"]) == (7, 1, 1, "plainer"), f"{line}")
+# Every part of every task, once, however many threads share them.
+for threads in (2, 3, 64):
+    team = Model(program, folder, channels=1, height=1, width=6, threads=threads)
+    (line,) = answer("--benchmark", "5", "--threads", str(threads), to=team)
+    check(line["threads"] == threads, f"{line}")
+    (shared,), (alone,) = answer("--tensor", x, "--threads", str(threads), to=team), answer("--tensor", x)
+    check(shared["top"] == alone["top"], f"{shared}")
 status, out, _ = model.run("--benchmark=2")
 check(status == 0 and b"median" in out, f"--benchmark: {out!r}")
 

@@ -22,6 +22,16 @@ namespace mlir::moe {
 /// Of the run function, set by moe-plan-workspace: byte offset of the routes.
 inline constexpr StringLiteral kRoutesOffsetAttr = "moe.routes_offset";
 
+/// Of a loop, set by moe-vectorize: its iterations may run in any order and at
+/// the same time.
+inline constexpr StringLiteral kParallelAttr = "moe.parallel";
+
+/// Of a kernel, set by moe-outline-kernels: the function attribute of LLVM that
+/// says how much work is worth to be shared among threads. Its first two
+/// arguments are then the bounds of its outermost loop, in steps of the
+/// attribute's value.
+inline constexpr StringLiteral kParallelStepAttr = "moe-parallel-step";
+
 /// The symbol of a weight section: `MODEL_w_SECTION`, with other characters
 /// than those of C identifiers replaced by `_`.
 std::string weightSymbol(ModuleOp module, StringRef section);

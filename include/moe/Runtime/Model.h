@@ -32,11 +32,25 @@ typedef struct MoeRoute {
 /// MoeModel::workspace_bytes. Returns 0.
 typedef int (*MoeRunFn)(const float *input, float *logits, void *workspace);
 
+/// A part of some work: `part` of `parts`, counted from 0.
+typedef void (*MoeTask)(void *arguments, int64_t part, int64_t parts);
+
+/// Threads that share the work of one inference. `share` runs all parts of a
+/// task, as many as there are threads, and returns when they are done.
+typedef struct MoeTeam {
+  void (*share)(struct MoeTeam *team, MoeTask task, void *arguments);
+} MoeTeam;
+
+/// As MoeRunFn, with the same results to the bit.
+typedef int (*MoeTeamRunFn)(const float *input, float *logits, void *workspace,
+                            MoeTeam *team);
+
 /// The code for one CPU level.
 typedef struct MoeVariant {
   const char *name;  ///< LLVM CPU name or level, such as "x86-64-v4"
   uint64_t features; ///< bits of moe/Runtime/CpuFeatures.h that it needs
   MoeRunFn run;
+  MoeTeamRunFn run_team;
 } MoeVariant;
 
 /// Where weights lie that are read together.

@@ -22,13 +22,17 @@ void registerTranslations(DialectRegistry &registry);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createMachine(const llvm::Triple &triple);
 
+/// The run function of a variant, for one thread and for a team.
+struct VariantCode {
+  llvm::Function *run, *runTeam;
+};
+
 /// Translates `module` (LLVM dialect) and links it into `destination`; all its
 /// functions get the attributes of `cpu` and become internal. Returns the run
-/// function, now called `name`.
-llvm::Expected<llvm::Function *> addVariant(ModuleOp module,
-                                            const CpuTarget &cpu,
-                                            llvm::StringRef name,
-                                            llvm::Module &destination);
+/// function, now called `name`, and with `wantsTeam` the one for a team.
+llvm::Expected<VariantCode> addVariant(ModuleOp module, const CpuTarget &cpu,
+                                       llvm::StringRef name, bool wantsTeam,
+                                       llvm::Module &destination);
 
 /// Links the bitcode file that defines moe_cpu_features into `destination`.
 llvm::Error linkBitcode(llvm::StringRef path, llvm::Module &destination);

@@ -14,7 +14,8 @@ namespace mlir::moe {
 /// A variant of the run function, already in the module.
 struct Variant {
   const CpuLevel *level;
-  llvm::Function *run; ///< i32 (ptr input, ptr logits, ptr workspace)
+  llvm::Function *run;     ///< i32 (ptr input, ptr logits, ptr workspace)
+  llvm::Function *runTeam; ///< with a ptr to a MoeTeam; executables only
 };
 
 /// Facts about a compiled model beside its specification.
