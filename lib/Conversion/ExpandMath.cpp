@@ -1,4 +1,4 @@
-//===- ExpandMath.cpp - exp, erf, tanh and rsqrt as arithmetic ------------===//
+//===- ExpandMath.cpp - exp, erf, tanh, rsqrt and GELU as arithmetic ------===//
 
 #include "moe/Conversion/GeluTable.h"
 #include "moe/Conversion/Passes.h"
@@ -132,11 +132,9 @@ static constexpr double kErf[] = {
     1.41099036e-1, -1.90961733e-1, 3.83169770e-1};
 
 /// x · p(x²) with |x| cut off at 3.69, where erf is 1 within two units in the
-/// last place, and the polynomial exactly 1: GELU of a large negative number
-/// must vanish. p is a minimax fit of relative error 4e-8 in u = 2 (x / 3.69)²
-/// - 1, in which its coefficients fall; with rounding, erf is good to 4.5 units
-/// in the last place. Neither a division nor an exponential: this runs on every
-/// hidden value of an MLP.
+/// last place, and the polynomial exactly 1. p is a minimax fit of relative
+/// error 4e-8 in u = 2 (x / 3.69)² - 1, in which its coefficients fall; with
+/// rounding, erf is good to 4.5 units in the last place.
 Value Arithmetic::erf(Value x) {
   Value t = atLeast(atMost(x, 3.69f), -3.69f);
   Value u = madd(mul(t, t), constant(0.146884933f), constant(-1.0f));
@@ -145,10 +143,14 @@ Value Arithmetic::erf(Value x) {
 }
 
 /// x / 2 · (1 + erf(x / √2)), with the factor √½ in erf's constants, and a
-/// multiply-add that is exactly 0 where erf is -1.
+/// multiply-add that is exactly 0 where erf is -1: GELU of a large negative
+/// number must vanish. Neither a division nor an exponential: this runs on
+/// every hidden value of an MLP.
 Value Arithmetic::gelu(Value x) {
   auto vector = dyn_cast<VectorType>(type);
-  if (cpu.lookup && vector && vector.getShape() == ArrayRef<int64_t>(kPanel))
+  // The look-up is an instruction of x86's.
+  if (cpu.lookup && cpu.arch == llvm::Triple::x86_64 && vector &&
+      vector.getShape() == ArrayRef<int64_t>(kPanel))
     return geluByTable(x);
   Value t = atLeast(atMost(x, 5.218448f), -5.218448f);
   Value u = madd(mul(t, t), constant(0.0734424665f), constant(-1.0f));

@@ -1,4 +1,4 @@
-// exp, erf, tanh and rsqrt become arithmetic, on scalars and vectors.
+// exp, erf, tanh, rsqrt and GELU become arithmetic, on scalars and vectors.
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64-v3 | FileCheck %s --check-prefixes=CHECK,FMA
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64 | FileCheck %s --check-prefixes=CHECK,PLAIN --implicit-check-not=math.fma
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64-v4 | FileCheck %s --check-prefix=TABLE
@@ -81,6 +81,51 @@ func.func @gelu(%x: vector<16xf32>) -> vector<16xf32> {
   %p = arith.addf %e, %one : vector<16xf32>
   %0 = arith.mulf %h, %p : vector<16xf32>
   return %0 : vector<16xf32>
+}
+
+// A table is for vectors of 16 lanes only: no permutation, but the polynomial.
+// CHECK-LABEL: func.func @gelu_scalar(
+// CHECK-NOT: math.erf
+// CHECK: return
+// TABLE-LABEL: func.func @gelu_scalar(
+// TABLE-DAG: arith.constant 5.21{{.*}} : f32
+// TABLE-NOT: permvar
+// TABLE-COUNT-16: math.fma {{.*}} : f32
+// TABLE-NOT: math.
+// TABLE-NOT: permvar
+// TABLE: return
+func.func @gelu_scalar(%x: f32) -> f32 {
+  %half = arith.constant 0.5 : f32
+  %one = arith.constant 1.0 : f32
+  %c = arith.constant 0.70710678118654752 : f32
+  %h = arith.mulf %x, %half : f32
+  %s = arith.mulf %x, %c : f32
+  %e = math.erf %s : f32
+  %p = arith.addf %e, %one : f32
+  %0 = arith.mulf %h, %p : f32
+  return %0 : f32
+}
+
+// CHECK-LABEL: func.func @gelu_eight_lanes(
+// CHECK-NOT: math.erf
+// CHECK: return
+// TABLE-LABEL: func.func @gelu_eight_lanes(
+// TABLE-DAG: arith.constant dense<5.21{{.*}}> : vector<8xf32>
+// TABLE-NOT: permvar
+// TABLE-COUNT-16: math.fma {{.*}} : vector<8xf32>
+// TABLE-NOT: math.
+// TABLE-NOT: permvar
+// TABLE: return
+func.func @gelu_eight_lanes(%x: vector<8xf32>) -> vector<8xf32> {
+  %half = arith.constant dense<0.5> : vector<8xf32>
+  %one = arith.constant dense<1.0> : vector<8xf32>
+  %c = arith.constant dense<0.70710678118654752> : vector<8xf32>
+  %h = arith.mulf %x, %half : vector<8xf32>
+  %s = arith.mulf %x, %c : vector<8xf32>
+  %e = math.erf %s : vector<8xf32>
+  %p = arith.addf %e, %one : vector<8xf32>
+  %0 = arith.mulf %h, %p : vector<8xf32>
+  return %0 : vector<8xf32>
 }
 
 // Of another number than x: erf by itself.
