@@ -180,34 +180,33 @@ LogicalResult AttentionOp::verify() {
                     rows(getResult()));
 }
 
-namespace {
 /// Multiply-adds of what both ways of attention do differently, for n tokens, m
-/// of which ask.
-struct AttentionWork {
-  int64_t usual, few;
-  explicit AttentionWork(AttentionOp op) {
-    int64_t n = rows(op.getTokens()), m = rows(op.getResult());
-    int64_t width = columns(op.getTokens());
-    // k and v of all tokens, then qkᵀ and pv.
-    usual = 2 * n * width * width + 2 * m * n * width;
-    // Two products with a weight for each query, then two with all tokens,
-    // which are as wide as the model for each head.
-    few = 2 * m * width * width + 2 * m * n * width * int64_t(op.getHeads());
-  }
-};
-} // namespace
+/// of which ask: k and v of all tokens, then qkᵀ and pv.
+template <typename Number> static Number usualWork(AttentionOp op) {
+  Number n = rows(op.getTokens()), m = rows(op.getResult());
+  Number width = columns(op.getTokens());
+  return 2 * n * width * width + 2 * m * n * width;
+}
+
+/// Two products with a weight for each query, then two with all tokens, which
+/// are as wide as the model for each head.
+template <typename Number> static Number fewQueriesWork(AttentionOp op) {
+  Number n = rows(op.getTokens()), m = rows(op.getResult());
+  Number width = columns(op.getTokens()), heads = op.getHeads();
+  return 2 * m * width * width + 2 * m * n * width * heads;
+}
 
 bool AttentionOp::asksFew() {
-  AttentionWork work(*this);
-  return 2 * work.few <= work.usual;
+  // The work of the way that is not taken may be too large for an integer.
+  return 2 * fewQueriesWork<double>(*this) <= usualWork<double>(*this);
 }
 
 int64_t AttentionOp::getMultiplyAdds() {
-  AttentionWork work(*this);
   // q and the projection for the queries.
   int64_t both =
       2 * rows(getResult()) * columns(getTokens()) * columns(getTokens());
-  return both + (asksFew() ? work.few : work.usual);
+  return both + (asksFew() ? fewQueriesWork<int64_t>(*this)
+                           : usualWork<int64_t>(*this));
 }
 
 LogicalResult MlpOp::verify() {

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Compares the multiply-adds that --info tells with a count by formula.
+
+    multiply_adds.py --moe-compile build/bin/moe-compile --work DIR
+"""
+
+import argparse
+import os
+
+import harness
+import oracle
+import random_model
+
+BASE = {
+    "image_size": 12,
+    "patch_size": 4,
+    "num_channels": 3,
+    "hidden_size": 24,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 3,
+    "intermediate_size": 40,
+    "num_classes": 10,
+    "moe": {"layers": {"last": 1}, "num_experts": 4},
+}
+
+# Name, what differs from BASE, and whether the last block's attention does
+# without keys and values.
+CASES = [
+    ("class token", {}, True),
+    ("more heads, so that keys are less work", {"num_attention_heads": 24}, False),
+    ("mean of all patches", {"pool": "mean"}, False),
+]
+
+
+def attention(queries, tokens, width):
+    """q, then k and v of all tokens, qk and pv, and the projection."""
+    products = 2 * queries * width**2 + 2 * tokens * width**2
+    return products + 2 * queries * tokens * width
+
+
+def attention_of_few(queries, tokens, width, heads):
+    """q and the keys' weight, scores and sums over all of a token for each head,
+    the values' weight and the projection."""
+    return 4 * queries * width**2 + 2 * queries * tokens * width * heads
+
+
+def count(spec, few):
+    width, tokens = spec.hidden, spec.tokens
+    queries = 1 if spec.pool == "cls" else spec.patches
+    total = spec.patches * width * spec.channels * spec.patch[0] * spec.patch[1]
+    for layer in range(spec.layers):
+        last = layer == spec.layers - 1
+        rows = queries if last else tokens
+        if few and last:
+            total += attention_of_few(rows, tokens, width, spec.heads)
+        else:
+            total += attention(rows, tokens, width)
+        total += 2 * rows * width * spec.intermediate
+    return total + spec.experts * width + spec.classes * width
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--moe-compile", required=True, metavar="PATH")
+    parser.add_argument("--work", required=True, metavar="DIR")
+    args = parser.parse_args()
+    for number, (name, fields, few) in enumerate(CASES):
+        folder = os.path.join(args.work, str(number))
+        path = random_model.write_model(folder, dict(BASE, **fields), number)
+        binary = os.path.join(folder, "model.out")
+        harness.run([args.moe_compile, path, "-o", binary])
+        found = harness.Executable(binary).info()["multiply_adds"]
+        expected = count(oracle.load_spec(path), few)
+        print(f"{name}: expected {expected}, found {found}")
+        assert found == expected
+
+
+if __name__ == "__main__":
+    main()
