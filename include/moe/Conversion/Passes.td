@@ -33,7 +33,13 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     product becomes a loop over register tiles (rows x panels, chosen from the
     target's registers so that no poor remainder is left), whose accumulators
     live in registers through the loop over k; an element-wise generic that is
-    its only reader becomes the tile's epilogue.
+    its only reader becomes the tile's epilogue. A product with a single row is a
+    loop over panels, each of which sums parts of k side by side. While a tile of
+    several rows works, it prefetches its share of the weight's next panels.
+
+    A transposition goes through registers in blocks of 4 by 16 if the input's
+    last dimension is a multiple of 4. Any other generic is done in vectors if it
+    has a dimension of 16 lanes, else in scalars.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
     "row of the target table: a CPU's name">];
@@ -44,7 +50,7 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
 }
 
 def ExpandMath : Pass<"moe-expand-math", "::mlir::func::FuncOp"> {
-  let summary = "replace exp, erf and tanh by polynomials";
+  let summary = "replace exp, erf, tanh, rsqrt and GELU by arithmetic";
   let description = [{
     `math.exp`, `math.erf`, `math.tanh` and `math.rsqrt` on f32 and vectors of it
     become arithmetic good to a few units in the last place, so that no call to

@@ -351,9 +351,9 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     the output projection [D, D] with its bias.
 
     Only the rows [first_query, first_query + M) of x ask, where M is the
-    result's rows; all N rows answer. Where M is so small that it is less work,
-    no key or value is ever made: scores are (q Wk) xᵀ, and the values' weight is
-    applied to the weighted sum of the tokens.
+    result's rows; all N rows answer. Where M is so small that it is at most half
+    the work, no key or value is ever made: scores are (q Wk) xᵀ, and the values'
+    weight is applied to the weighted sum of the tokens.
 
     Constraints: (1) weights and biases have the shapes above; (2) heads divide
     D; (3) the queries are rows of x.
