@@ -2,11 +2,15 @@
 
 #include "WeightPages.h"
 
+#include <algorithm>
 #include <sys/mman.h>
 
 using namespace moe::runtime;
 
 static constexpr uintptr_t LargePage = 2 << 20;
+/// A process may have 65530 mappings unless the system says otherwise; beyond
+/// this many experts, neighbours share one.
+static constexpr int64_t MaxMappings = 16384;
 
 static void advise(const char *Begin, const char *End, int Advice) {
   madvise(const_cast<char *>(Begin), End - Begin, Advice);
@@ -23,18 +27,30 @@ static void prepareShared(const MoeWeights &Shared) {
     static_cast<void>(*static_cast<const volatile char *>(At));
 }
 
+static void separateExperts(const MoeModel &Model) {
+  int64_t Count = Model.num_experts;
+  if (Count == 0)
+    return;
+  // Mappings that differ in a flag stay apart. With two flags by turns each
+  // expert differs from the next, and the first and the last one from what is
+  // around them. Neither flag means anything here: dumps leave out pages that a
+  // file has, and this process has no children. Both are refused for small
+  // experts where pages are larger than their alignment; those share pages
+  // anyway.
+  int64_t PerMapping = (Count + MaxMappings - 1) / MaxMappings;
+  bool IsOdd = false;
+  for (int64_t I = 0; I < Count; I += PerMapping, IsOdd = !IsOdd)
+    advise(Model.experts[I].begin,
+           Model.experts[std::min(I + PerMapping, Count) - 1].end,
+           IsOdd ? MADV_DONTFORK : MADV_DONTDUMP);
+  // Before main all of it was one mapping, and a fault next to the experts
+  // brought in 64 KiB of small ones.
+  advise(Model.experts[0].begin, Model.experts[Count - 1].end, MADV_DONTNEED);
+}
+
 void moe::runtime::prepareWeights(const MoeModel &Model) {
+  // Reading the shared weights must not reach into an expert.
+  separateExperts(Model);
   if (Model.shared)
     prepareShared(*Model.shared);
-  if (Model.num_experts == 0)
-    return;
-  // Mappings that differ in a flag stay apart, so every second expert gets one,
-  // and the last, which other sections follow. This flag means nothing here:
-  // dumps leave out pages that a file has. It is refused for small experts
-  // where pages are larger than their alignment; those share pages anyway.
-  for (int64_t I = Model.num_experts - 1; I >= 0; I -= 2)
-    advise(Model.experts[I].begin, Model.experts[I].end, MADV_DONTDUMP);
-  // What came with the sections that follow before main began.
-  const MoeWeights &Last = Model.experts[Model.num_experts - 1];
-  advise(Last.begin, Last.end, MADV_DONTNEED);
 }

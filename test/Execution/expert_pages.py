@@ -8,12 +8,18 @@ fault can map the neighbours of what is read.
 """
 
 import argparse
+import io
+import json
 import os
+import re
 import subprocess
 import sys
 import time
 
+import numpy as np
+
 import harness
+import oracle
 import random_model
 
 NUM_LAYERS = 2
@@ -26,30 +32,121 @@ SPEC = {
     "num_classes": 10,
     "moe": {"layers": {"last": NUM_LAYERS}, "num_experts": 7},
 }
-# Experts of less than 64 KiB, of less and of more than 2 MiB.
-INTERMEDIATE_SIZES = (48, 600, 5000)
+TINY = dict(SPEC, image_size=16, num_channels=1, hidden_size=8, num_attention_heads=2)
 
 
-def mapped_experts(experts, binary):
-    """Section -> (resident pages, all pages) of the experts that are mapped, as
-    soon as there is one for each block."""
+def with_experts(spec, number, layers=NUM_LAYERS):
+    return dict(spec, moe={"layers": {"last": layers}, "num_experts": number})
+
+
+CASES = {
+    # Experts of one page. What the linker places in front of the weights and
+    # behind them is read before main; the numbers of experts are odd and even.
+    "page-odd": dict(with_experts(TINY, 7, layers=1), intermediate_size=8),
+    "page-even": dict(with_experts(TINY, 8, layers=1), intermediate_size=8),
+    "page-two-blocks": dict(TINY, intermediate_size=8),
+    # Of less than 64 KiB, of less and of more than 2 MiB.
+    "wide48": dict(SPEC, intermediate_size=48),
+    "wide600": dict(SPEC, intermediate_size=600),
+    "wide600-even": dict(with_experts(SPEC, 6), intermediate_size=600),
+    "wide5000": dict(SPEC, intermediate_size=5000),
+}
+
+
+class Stream:
+    """A binary that answers the images of one batch as they come, and waits for
+    the next one in between: then its pages hold still."""
+
+    def __init__(self, binary, image, count):
+        self.image = image.tobytes()
+        self.process = subprocess.Popen(
+            [binary, "--format=json", "--tensor", "-"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(
+            header,
+            {"descr": "<f4", "fortran_order": False, "shape": (count, *image.shape)},
+        )
+        self.process.stdin.write(header.getvalue())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def answer(self):
+        """The experts, as names of sections, that the next image took."""
+        self.process.stdin.write(self.image)
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise harness.Failure("the binary ended before its input did")
+        return {
+            f"blocks.{entry['layer']}.expert.{entry['expert']}"
+            for entry in json.loads(line)["experts"]
+        }
+
+
+def check_order(sections):
+    """The runtime advises the kernel on all experts as one range."""
+    experts = [
+        (tuple(map(int, re.findall(r"\d+", name))), place)
+        for name, place in sections.items()
+        if ".expert." in name
+    ]
+    experts.sort()
+    end = 0
+    for name, (address, size) in experts:
+        if address < end:
+            raise harness.Failure(f"expert {name} is not behind the one before it")
+        end = address + size
+    first = experts[0][1][0]
+    for name, (address, _) in sections.items():
+        if ".expert." not in name and first <= address < end:
+            raise harness.Failure(f"{name} is between the experts")
+
+
+def check(experts, binary, spec):
     sections = experts.weight_sections(binary)
-    command = [binary, "--benchmark", "10000000"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        try:
-            end = time.monotonic() + 60
-            while True:
-                found = experts.summarize(
+    model = oracle.parse_spec(spec)
+    number = spec["moe"]["num_experts"] * len(model.moe_layers)
+    found = sum(".expert." in name for name in sections)
+    if found != number:
+        raise harness.Failure(f"expected {number} sections of experts, found {found}")
+    check_order(sections)
+
+    images = random_model.random_images(model, 4, seed=0)
+    for image in images:
+        with Stream(binary, image, count=100) as stream:
+            route = stream.answer()
+            if len(route) != len(model.moe_layers):
+                raise harness.Failure(f"expected one expert a block, found {route}")
+            for later in (False, True):
+                if later:
+                    time.sleep(0.1)
+                    for _ in range(20):
+                        if stream.answer() != route:
+                            raise harness.Failure("the same image took another route")
+                pages = experts.summarize(
                     {
-                        name: (experts.resident_pages(process.pid, *place), place[1])
+                        name: (
+                            experts.resident_pages(stream.process.pid, *place),
+                            place[1],
+                        )
                         for name, place in sections.items()
                     }
-                )
-                if len(found["touched"]) >= NUM_LAYERS or time.monotonic() > end:
-                    return found
-                time.sleep(0.05)
-        finally:
-            process.kill()
+                )["touched"]
+                if set(pages) != route:
+                    raise harness.Failure(
+                        f"{'later' if later else 'at first'}: expected the pages of "
+                        f"{sorted(route)}, found {pages}"
+                    )
 
 
 def main():
@@ -62,18 +159,15 @@ def main():
     import experts  # pylint: disable=import-outside-toplevel
 
     failed = False
-    for seed, size in enumerate(INTERMEDIATE_SIZES):
-        data = dict(SPEC, intermediate_size=size)
-        spec = random_model.write_model(args.work, data, seed, stem=f"wide{size}")
-        binary = os.path.abspath(os.path.join(args.work, f"wide{size}.exe"))
-        harness.run([args.moe_compile, spec, "-o", binary])
-        found = mapped_experts(experts, binary)
-        if found["experts"] != NUM_LAYERS * SPEC["moe"]["num_experts"]:
+    for seed, (name, data) in enumerate(CASES.items()):
+        spec = random_model.write_model(args.work, data, seed, stem=name)
+        binary = os.path.abspath(os.path.join(args.work, name + ".exe"))
+        try:
+            harness.run([args.moe_compile, spec, "-o", binary])
+            check(experts, binary, data)
+        except harness.Failure as failure:
             failed = True
-            print(f"width {size}: not all experts have a section: {found}")
-        if len(found["touched"]) != NUM_LAYERS:
-            failed = True
-            print(f"width {size}: expected {NUM_LAYERS} experts, found {found}")
+            print(f"{name}: {failure}")
     return int(failed)
 
 
