@@ -13,6 +13,8 @@
 #include "llvm/Support/Path.h"
 #include "llvm/TargetParser/Host.h"
 
+#include <csignal>
+
 using namespace mlir;
 using namespace mlir::moe;
 namespace cl = llvm::cl;
@@ -32,6 +34,13 @@ static void printEmitKinds() {
 }
 
 int mlir::moe::compileMain(int argc, char **argv) {
+  // A file that exceeds the limit on sizes is a write that fails, as on a full
+  // disk.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGXFSZ);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+
   static cl::OptionCategory category("moe-compile options");
   static cl::list<std::string> specs(cl::Positional, cl::desc("SPEC"),
                                      cl::cat(category));

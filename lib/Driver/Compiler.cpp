@@ -85,29 +85,6 @@ private:
   std::optional<llvm::sys::fs::TempFile> temporary;
 };
 
-/// A file in the system's folder for temporary files, removed at the end.
-class ScratchFile {
-public:
-  ~ScratchFile() {
-    if (name.empty())
-      return;
-    llvm::sys::fs::remove(name);
-    llvm::sys::DontRemoveFileOnSignal(name);
-  }
-  llvm::Error create(StringRef suffix) {
-    if (std::error_code code =
-            llvm::sys::fs::createTemporaryFile("moe", suffix, descriptor, name))
-      return llvm::createFileError("temporary file", code);
-    llvm::sys::RemoveFileOnSignal(name);
-    return llvm::Error::success();
-  }
-  std::string path() const { return std::string(name); }
-  int descriptor = -1;
-
-private:
-  SmallString<128> name;
-};
-
 /// Writes what `os` holds back; a stream destroyed with an error in it would
 /// abort.
 llvm::Error finish(llvm::raw_fd_ostream &os) {
@@ -117,26 +94,39 @@ llvm::Error finish(llvm::raw_fd_ostream &os) {
   return llvm::errorCodeToError(code);
 }
 
-/// Copies a linked file. The linker writes through a mapping, so that its file
-/// lies in the page cache page by page. What is written in large pieces, from
-/// memory that is there, lies there in large pieces, and the kernel maps those
-/// into a process at a fraction of the time.
-llvm::Error copyInLargePieces(StringRef from, OutputFile &to) {
-  auto data = llvm::MemoryBuffer::getFile(from, /*IsText=*/false,
-                                          /*RequiresNullTerminator=*/false);
-  if (!data)
-    return llvm::createFileError(from, data.getError());
-  llvm::raw_fd_ostream os(to.descriptor(), /*shouldClose=*/false,
-                          /*unbuffered=*/true);
-  constexpr size_t pieceSize = 8 << 20;
-  std::string piece;
-  for (StringRef rest = (*data)->getBuffer(); !rest.empty();
-       rest = rest.drop_front(piece.size())) {
-    piece = rest.take_front(pieceSize);
-    os << piece;
+/// A file in the system's folder for temporary files, removed at the end.
+class ScratchFile {
+public:
+  ~ScratchFile() { remove(); }
+  /// Makes the file and has `fill` write it.
+  llvm::Error write(StringRef suffix,
+                    function_ref<llvm::Error(llvm::raw_pwrite_stream &)> fill) {
+    int descriptor;
+    if (std::error_code code =
+            llvm::sys::fs::createTemporaryFile("moe", suffix, descriptor, name))
+      return llvm::createFileError("temporary file", code);
+    llvm::sys::RemoveFileOnSignal(name);
+    llvm::raw_fd_ostream os(descriptor, /*shouldClose=*/true);
+    llvm::Error error = fill(os);
+    os.close();
+    if (llvm::Error failed = finish(os)) {
+      llvm::consumeError(std::move(error));
+      return llvm::createFileError(name, std::move(failed));
+    }
+    return error;
   }
-  return finish(os);
-}
+  void remove() {
+    if (name.empty())
+      return;
+    llvm::sys::fs::remove(name);
+    llvm::sys::DontRemoveFileOnSignal(name);
+    name.clear();
+  }
+  std::string path() const { return std::string(name); }
+
+private:
+  SmallString<128> name;
+};
 
 class Compilation {
 public:
@@ -243,6 +233,8 @@ Compilation::runPasses(ModuleOp module,
 LogicalResult Compilation::writeText(StringRef text) {
   if (output == "-") {
     llvm::outs() << text;
+    if (llvm::Error error = finish(llvm::outs()))
+      return fail(std::move(error), "output");
     return success();
   }
   OutputFile file;
@@ -367,11 +359,12 @@ LogicalResult Compilation::link(llvm::Module &code,
   ScratchFile weights;
   bool wantsFile = options.kind >= EmitKind::Obj;
   if (wantsFile) {
-    if (llvm::Error error = weights.create("weights"))
-      return fail(std::move(error), "weights");
-    llvm::raw_fd_ostream os(weights.descriptor, /*shouldClose=*/true);
-    compiled.sections = writeWeights(*module, *store, os);
-    if (llvm::Error error = finish(os))
+    llvm::Error error =
+        weights.write("weights", [&](llvm::raw_pwrite_stream &os) {
+          compiled.sections = writeWeights(*module, *store, os);
+          return llvm::Error::success();
+        });
+    if (error)
       return fail(std::move(error), "weights");
   }
 
@@ -392,29 +385,19 @@ LogicalResult Compilation::link(llvm::Module &code,
     code.print(os, nullptr);
     return writeText(text);
   }
-  auto emitTo = [&](llvm::Module &source, llvm::CodeGenFileType kind,
-                    SmallVectorImpl<char> &buffer) {
-    llvm::raw_svector_ostream os(buffer);
-    return moe::emit(source, machine, kind, os);
-  };
   if (options.kind == EmitKind::Asm) {
     SmallVector<char, 0> buffer;
+    llvm::raw_svector_ostream os(buffer);
     if (llvm::Error error =
-            emitTo(code, llvm::CodeGenFileType::AssemblyFile, buffer))
+            moe::emit(code, machine, llvm::CodeGenFileType::AssemblyFile, os))
       return fail(std::move(error), "code generation");
     return writeText(StringRef(buffer.data(), buffer.size()));
   }
 
   auto emitObject = [&](llvm::Module &source, ScratchFile &file) {
-    if (llvm::Error error = file.create("o"))
-      return error;
-    SmallVector<char, 0> buffer;
-    if (llvm::Error error =
-            emitTo(source, llvm::CodeGenFileType::ObjectFile, buffer))
-      return error;
-    llvm::raw_fd_ostream os(file.descriptor, /*shouldClose=*/true);
-    os.write(buffer.data(), buffer.size());
-    return finish(os);
+    return file.write("o", [&](llvm::raw_pwrite_stream &os) {
+      return moe::emit(source, machine, llvm::CodeGenFileType::ObjectFile, os);
+    });
   };
   llvm::Module data(spec.name + "_weights", code.getContext());
   data.setTargetTriple(code.getTargetTriple());
@@ -426,6 +409,7 @@ LogicalResult Compilation::link(llvm::Module &code,
     return fail(std::move(error), "code generation");
   if (llvm::Error error = emitObject(data, dataObject))
     return fail(std::move(error), "weights");
+  weights.remove();
 
   OutputFile out, header;
   bool isExecutable =
@@ -434,42 +418,36 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (llvm::Error error =
           out.open(output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
     return fail(std::move(error), "output");
+  llvm::raw_fd_ostream os(out.descriptor(), /*shouldClose=*/false,
+                          /*unbuffered=*/true);
   std::string objects[] = {codeObject.path(), dataObject.path()};
-  llvm::Error error = llvm::Error::success();
-  llvm::consumeError(std::move(error));
-  switch (options.kind) {
-  case EmitKind::Exe: {
-    ScratchFile linked;
-    error = linked.create("exe");
-    if (!error)
-      error = linkExecutable(objects, runtime, linked.path());
-    if (!error)
-      error = copyInLargePieces(linked.path(), out);
-    break;
+  auto linkTo = [&]() -> llvm::Error {
+    switch (options.kind) {
+    case EmitKind::Exe:
+      return linkExecutable(objects, runtime, os);
+    case EmitKind::Shared:
+      return linkShared(objects, llvm::sys::path::filename(output), os);
+    case EmitKind::Obj:
+      return linkObject(objects, os);
+    default: {
+      ScratchFile whole;
+      if (llvm::Error error =
+              whole.write("o", [&](llvm::raw_pwrite_stream &file) {
+                return linkObject(objects, file);
+              }))
+        return error;
+      return makeArchive(whole.path(), spec.name + ".o", os);
+    }
+    }
+  };
+  llvm::Error linkError = linkTo();
+  llvm::Error writeError = finish(os);
+  if (linkError) {
+    llvm::consumeError(std::move(writeError));
+    return fail(std::move(linkError), "link");
   }
-  case EmitKind::Shared:
-    error = linkShared(objects, llvm::sys::path::filename(output), out.path());
-    break;
-  case EmitKind::Obj:
-    error = linkObject(objects, out.path());
-    break;
-  default: {
-    ScratchFile whole;
-    error = whole.create("o");
-    if (!error)
-      error = linkObject(objects, whole.path());
-    if (!error)
-      error = makeArchive(whole.path(), spec.name + ".o", out.path());
-    break;
-  }
-  }
-  if (error)
-    return fail(std::move(error), "link");
-  // The linker made a file of its own under this name.
-  if (std::error_code code = llvm::sys::fs::setPermissions(
-          out.path(), static_cast<llvm::sys::fs::perms>(
-                          isExecutable ? mode | llvm::sys::fs::all_exe : mode)))
-    return fail(output, "output", code.message());
+  if (writeError)
+    return fail(std::move(writeError), "output");
 
   if (options.kind != EmitKind::Exe) {
     SmallString<128> path(output);

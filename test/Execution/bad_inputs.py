@@ -137,10 +137,16 @@ class Run:
                     result[path] = None
         return result
 
-    def compile(self, arguments):
+    def compile(self, arguments, wrapper=(), largest=None):
+        """`wrapper` is put before the command; `largest` limits the size of each
+        file that it writes."""
+        def limit():
+            if largest is not None:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
         process = subprocess.run(
-            [self.compiler] + arguments, cwd=self.folder, timeout=300,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            [*wrapper, self.compiler] + arguments, cwd=self.folder, timeout=300,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, preexec_fn=limit,
             stderr=subprocess.PIPE, env=dict(os.environ, TMPDIR=self.tmp))
         # Line breaks as a terminal, and Python's splitlines, see them.
         self.code = process.returncode
@@ -214,6 +220,108 @@ class BadInput:
                 "files that were left behind, or changed: " +
                 ", ".join(sorted(k for k in set(before) | set(run.files())
                                  if before.get(k, 0) != run.files().get(k, 0))))
+
+
+# Runs "$@" with a file system of size $2 at $1, and then lists what is in it,
+# which must be nothing.
+SMALL_FILE_SYSTEM = """
+folder=$1
+mount -t tmpfs -o size="$2" none "$folder" || exit 99
+shift 2
+"$@"
+code=$?
+find "$folder" -mindepth 1 >&2
+exit $code
+"""
+
+
+def small_file_system(folder, size):
+    """What to put before a command so that `folder` holds `size` bytes for it."""
+    # Its mounts are its own. The superuser needs no other name to make them.
+    options = "-m" if os.geteuid() == 0 else "-rm"
+    return ["unshare", options, "sh", "-c", SMALL_FILE_SYSTEM, "sh", folder,
+            str(size)]
+
+
+def can_mount(folder):
+    try:
+        return subprocess.run(small_file_system(folder, 4096) + ["true"],
+                              stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+class NoSpace:
+    """A model that compiles where there is space, and not where there is none."""
+
+    def __init__(self, kind):
+        self.name, self.kind = f"no space for {kind}", kind
+
+    def __call__(self, run):
+        spec = run.write("model.json", json.dumps(SPEC))
+        run.write("model.safetensors", Weights().contents())
+        arguments = [spec, f"--emit={self.kind}", "-o", run.out]
+        run.compile(arguments)
+        require(run.code == 0, f"expected exit code 0, found {run.code}")
+        size = os.path.getsize(run.out)
+        shutil.rmtree(os.path.dirname(run.out))
+        os.makedirs(os.path.dirname(run.out))
+
+        self.check(run, arguments, "weights", "a limit for temporary files",
+                   largest=1000)
+        # The other kinds are smaller than the objects that they are made of.
+        self.check(run, arguments, "output" if self.kind == "exe" else None,
+                   "a limit for the output", largest=size - 1)
+        if not can_mount(run.tmp):
+            print(f"{self.name}: no small file systems: they cannot be mounted")
+            return
+        # From full at once to full at the end.
+        for part in (1, 2, 4, 6):
+            self.check(run, arguments, None, f"{part}/8 for temporary files",
+                       small_file_system(run.tmp, size * part // 8),
+                       # Not all of an executable is in temporary files.
+                       may_work=part > 1)
+            self.check(run, arguments, "output", f"{part}/8 for the output",
+                       small_file_system(os.path.dirname(run.out),
+                                         size * part // 8))
+
+    def check(self, run, arguments, where, what, wrapper=(), largest=None,
+              may_work=False):
+        before = run.files()
+        run.compile(arguments, wrapper, largest)
+        if may_work and run.code == 0:
+            shutil.rmtree(os.path.dirname(run.out))
+            os.makedirs(os.path.dirname(run.out))
+        else:
+            require(run.code == 1,
+                    f"{what}: expected exit code 1, found {run.code}")
+            start = f"error: {run.out}: " + (f"{where}: " if where else "")
+            require(len(run.lines) == 1 and run.lines[0].startswith(start),
+                    f"{what}: expected one line {start!r}")
+        require_no_crash(run)
+        require(run.files() == before, f"{what}: files that were left behind")
+
+
+class Permissions:
+    """The output's permissions are those that the user's mask leaves."""
+
+    name = "output: permissions"
+
+    def __call__(self, run):
+        spec = run.write("model.json", json.dumps(SPEC))
+        run.write("model.safetensors", Weights().contents())
+        old = os.umask(0o077)
+        try:
+            for kind, mode in (("exe", 0o700), ("shared", 0o700),
+                               ("obj", 0o600), ("lib", 0o600)):
+                run.compile([spec, f"--emit={kind}", "-o", run.out])
+                require(run.code == 0, f"expected exit code 0, found {run.code}")
+                found = os.stat(run.out).st_mode & 0o777
+                require(found == mode, f"{kind}: expected {mode:o}, "
+                        f"found {found:o}")
+        finally:
+            os.umask(old)
 
 
 class GoodInput:
@@ -639,6 +747,9 @@ def output_cases():
     yield bad("a folder", "out")
     if os.geteuid() != 0:
         yield bad("in a folder that is read-only", "locked/model", read_only)
+    for kind in ("exe", "shared", "obj", "lib"):
+        yield NoSpace(kind)
+    yield Permissions()
 
 
 def nan(value):

@@ -10,19 +10,23 @@
 
 namespace mlir::moe {
 
+// What follows writes to a stream; whether that succeeded is the stream's to
+// tell.
+
 /// One relocatable object of several.
-llvm::Error linkObject(ArrayRef<std::string> objects, StringRef out);
+llvm::Error linkObject(ArrayRef<std::string> objects, llvm::raw_ostream &out);
 
 /// A static library that holds one object, of the member's name.
-llvm::Error makeArchive(StringRef object, StringRef member, StringRef out);
+llvm::Error makeArchive(StringRef object, StringRef member,
+                        llvm::raw_ostream &out);
 
 /// A shared library that exports the symbols with default visibility.
 llvm::Error linkShared(ArrayRef<std::string> objects, StringRef soname,
-                       StringRef out);
+                       llvm::raw_ostream &out);
 
 /// A static executable with the runtime in folder `runtime`.
 llvm::Error linkExecutable(ArrayRef<std::string> objects, StringRef runtime,
-                           StringRef out);
+                           llvm::raw_ostream &out);
 
 } // namespace mlir::moe
 
