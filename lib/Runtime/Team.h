@@ -42,8 +42,8 @@ private:
   Array<Worker> Workers;
   size_t NumStarted = 0;
   int64_t Patience = 0; ///< looks before a worker sleeps
-  // What the caller writes lies in one cache line, which goes to a worker once a
-  // round; what the workers write, in another. Round is written last.
+  // What the caller writes lies in one cache line, which goes to a worker once
+  // a round; what the workers write, in another. Round is written last.
   alignas(64) MoeTask Task = nullptr;
   void *Arguments = nullptr;
   uint32_t Round = 0;
