@@ -137,9 +137,11 @@ def check_logits(ours, peer, model):
 class Peak:
     """The multiply-add loop, compiled for what this CPU has."""
 
+    SOURCES = ("peak.cpp", os.path.join("kernels", "peak.cpp"))
+
     KINDS = {
-        "x86-64-v4": ("avx512f", ["-DWIDTH=64", "-mavx512f"]),
-        "x86-64-v3": ("fma", ["-DWIDTH=32", "-mavx2", "-mfma"]),
+        "x86-64-v4": ("avx512f", ["-mavx512f"]),
+        "x86-64-v3": ("fma", ["-mavx2", "-mfma"]),
     }
 
     def __init__(self, folder):
@@ -150,8 +152,8 @@ class Peak:
             if feature not in features:
                 continue
             self.programs[level] = os.path.join(folder, "peak-" + level)
-            source = os.path.join(models.HERE, "peak.c")
-            command = ["clang-22", "-O3", "-ffp-contract=fast", *flags, source]
+            sources = [os.path.join(models.HERE, name) for name in self.SOURCES]
+            command = ["clang++-22", "-O3", "-ffp-contract=fast", *flags, *sources]
             subprocess.run([*command, "-o", self.programs[level]], check=True)
 
     def measure(self):

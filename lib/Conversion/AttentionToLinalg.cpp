@@ -9,7 +9,9 @@ using utils::IteratorType;
 Value MoELowering::tokenPanels(Value x) {
   int64_t tokens = shapeOf(x)[0], heads = shapeOf(x)[1], depth = shapeOf(x)[2];
   int64_t panels = numPanels(tokens);
-  Value all = filled({heads, depth, panels * kPanel}, 0.0f);
+  // Zero only where that leaves lanes that are no token.
+  SmallVector<int64_t> shape{heads, depth, panels * kPanel};
+  Value all = tokens % kPanel == 0 ? empty(shape) : filled(shape, 0.0f);
   AffineExpr h = dim(0), d = dim(1), t = dim(2);
   Value present = generic(
       {x}, slice(all, {0, 0, 0}, {heads, depth, tokens}),
@@ -25,17 +27,9 @@ Value MoELowering::tokenPanels(Value x) {
 }
 
 Value MoELowering::scaled(Value x, float factor) {
-  if (factor == 1.0f)
-    return x;
-  unsigned rank = shapeOf(x).size();
-  AffineMap full = b.getMultiDimIdentityMap(rank);
-  return generic({x}, empty(shapeOf(x)), {full, full},
-                 SmallVector<IteratorType>(rank, IteratorType::parallel),
-                 [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                   Value scale = arith::ConstantOp::create(
-                       ib, ib.getF32FloatAttr(factor));
-                   return arith::MulFOp::create(ib, args[0], scale);
-                 });
+  return factor == 1.0f
+             ? x
+             : times(x, constant(factor), map(shapeOf(x).size(), {}));
 }
 
 Value MoELowering::times(Value x, Value factor, AffineMap factorMap) {

@@ -4,7 +4,6 @@
 
 #include "moe/Import/ImportModel.h"
 
-#include "mlir/IR/Matchers.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 namespace mlir::moe {

@@ -72,13 +72,13 @@ RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
   return best;
 }
 
-Prefetch mlir::moe::planPrefetch(int64_t panels, int64_t tiles) {
+int64_t mlir::moe::planPrefetch(int64_t panels, int64_t tiles) {
   // A single tile reads the weight as a stream, which the CPU foresees.
   if (tiles < 2)
-    return {};
+    return 0;
   int64_t lanes = (panels * kPanel + tiles - 1) / tiles;
   // Beyond a line, only whole lines.
   if (lanes > kPanel)
     lanes = (lanes + kPanel - 1) / kPanel * kPanel;
-  return {lanes};
+  return lanes;
 }

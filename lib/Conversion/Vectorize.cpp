@@ -127,7 +127,7 @@ private:
   SmallVector<unsigned> outer, middle, reduction;
   Value bMemory; // The weight in memory, to prefetch; null for activations.
   RegisterTile tile;
-  moe::Prefetch prefetch;
+  int64_t prefetchedLanes = 0; // in each step over k
   /// Element-wise generics that read the result and nothing else does.
   SmallVector<GenericOp> epilogue;
 };
@@ -400,8 +400,8 @@ void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
                            int64_t panels, Loops loops) {
   // The next panels follow each other in memory, so a place in them is a
   // distance from where they begin, whatever panel it is of.
-  int64_t stride = prefetch.lanesPerStep * ranges[reduction.back()];
-  Value distance = scaled(k, prefetch.lanesPerStep);
+  int64_t stride = prefetchedLanes * ranges[reduction.back()];
+  Value distance = scaled(k, prefetchedLanes);
   for (unsigned d : llvm::reverse(ArrayRef(reduction).drop_back())) {
     distance =
         b.createOrFold<arith::AddIOp>(distance, scaled(loops[d], stride));
@@ -411,7 +411,7 @@ void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
   distance = b.createOrFold<arith::AddIOp>(distance, scaled(tile, stride));
   loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(panels));
   loops[reduction.back()] = index(0);
-  for (int64_t i = 0; i < prefetch.lanesPerStep; i += kPanel) {
+  for (int64_t i = 0; i < prefetchedLanes; i += kPanel) {
     loops[lane] = b.createOrFold<arith::AddIOp>(distance, index(i));
     // To the second-level cache: the first has no room for the next panels.
     memref::PrefetchOp::create(b, bMemory, evaluate(bMap, loops),
@@ -484,7 +484,7 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
                           return sumParts(outerState);
                         return loop(0, ranges[inner], 1, outerState,
                                     [&](Value k, ValueRange current) {
-                                      if (prefetch.lanesPerStep > 0)
+                                      if (prefetchedLanes > 0)
                                         prefetchNext(k, position, panelStart,
                                                      panels, loops);
                                       loops[inner] = k;
@@ -590,7 +590,7 @@ void Emitter::emitContraction() {
   if (tile.parts == 1)
     bMemory = weightMemory(b, bTensor);
   if (bMemory)
-    prefetch = planPrefetch(tile.panels, tiles);
+    prefetchedLanes = planPrefetch(tile.panels, tiles);
   Loops loops(ranges.size());
   // Panels outside: a panel stays in the cache for all rows, and the weight is
   // streamed once.

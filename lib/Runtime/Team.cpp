@@ -12,6 +12,14 @@ using namespace moe::runtime;
 /// thread computes alone.
 static constexpr int64_t LooksBeforeSleep = 4000;
 
+/// That this process may use.
+static int64_t countProcessors() {
+  cpu_set_t Set;
+  if (sched_getaffinity(0, sizeof Set, &Set) == 0)
+    return CPU_COUNT(&Set);
+  return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static void pauseThread() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -43,7 +51,7 @@ bool Team::start(int64_t NumThreads, Message &Error) {
   if (!Workers.allocate(NumThreads - 1))
     return Error.outOfMemory();
   // More threads than processors only get in each other's way by looking.
-  Patience = NumThreads <= sysconf(_SC_NPROCESSORS_ONLN) ? LooksBeforeSleep : 0;
+  Patience = NumThreads <= countProcessors() ? LooksBeforeSleep : 0;
   for (Worker &Each : Workers) {
     Each.Owner = this;
     Each.Part = static_cast<int64_t>(NumStarted) + 1;

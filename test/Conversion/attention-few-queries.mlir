@@ -106,9 +106,9 @@ moe.param @patch.b : tensor<40xf32>
 // CHECK: moe.weights @qkv.w.key
 // CHECK: linalg.generic {{.*}} outs(%{{.*}} : tensor<2x2x3x16xf32>)
 // CHECK: %[[S:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<4x3x16xf32>)
-// CHECK: linalg.generic {{.*}} ins(%[[S]] : tensor<4x3x16xf32>)
-// CHECK-NEXT: ^bb0(
-// CHECK-NEXT: arith.mulf %in, %[[HALF]] : f32
+// CHECK: linalg.generic {{.*}} ins(%[[S]], %[[HALF]] : tensor<4x3x16xf32>, f32)
+// CHECK-NEXT: ^bb0(%[[IN:.*]]: f32, %[[BY:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: arith.mulf %[[IN]], %[[BY]] : f32
 // CHECK-NEXT: linalg.yield
 // CHECK: math.exp
 // CHECK: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<4x36xf32>, tensor<36x3x16xf32>)

@@ -48,6 +48,17 @@ LEVELS = {"x86-64": "sse2", "x86-64-v3": "fma", "x86-64-v4": "avx512dq"}
 INFINITY = float("inf")
 
 
+def levels_here():
+    """The levels that this machine has; says which it lacks."""
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        features = set(file.read().split())
+    for level, feature in LEVELS.items():
+        if feature in features:
+            yield level
+        else:
+            print(f"{level}: skipped, this CPU lacks it")
+
+
 def erf(x):
     return np.array([math.erf(value) for value in x])
 
@@ -147,12 +158,7 @@ def main():
     parser.add_argument("--work", required=True)
     options = parser.parse_args()
     os.makedirs(options.work, exist_ok=True)
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        features = set(file.read().split())
-    for level, feature in LEVELS.items():
-        if feature not in features:
-            print(f"{level}: skipped, this CPU lacks it")
-            continue
+    for level in levels_here():
         for function in FUNCTIONS:
             check(function, level, options.work)
 

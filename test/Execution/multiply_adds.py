@@ -10,18 +10,9 @@ import os
 import harness
 import oracle
 import random_model
+import random_specs
 
-BASE = {
-    "image_size": 12,
-    "patch_size": 4,
-    "num_channels": 3,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "num_classes": 10,
-    "moe": {"layers": {"last": 1}, "num_experts": 4},
-}
+BASE = dict(random_specs.BASE, moe=random_specs.MOE)
 
 # Name, what differs from BASE, and whether the last block's attention does
 # without keys and values.

@@ -26,10 +26,9 @@ inline constexpr StringLiteral kRoutesOffsetAttr = "moe.routes_offset";
 /// the same time.
 inline constexpr StringLiteral kParallelAttr = "moe.parallel";
 
-/// Of a kernel, set by moe-outline-kernels: the function attribute of LLVM that
-/// says how much work is worth to be shared among threads. Its first two
-/// arguments are then the bounds of its outermost loop, in steps of the
-/// attribute's value.
+/// Of a kernel that is worth sharing among threads, set by moe-outline-kernels:
+/// a function attribute of LLVM. The kernel's first two arguments are then the
+/// bounds of its outermost loop, the attribute's value is the loop's step.
 inline constexpr StringLiteral kParallelStepAttr = "moe-parallel-step";
 
 /// The symbol of a weight section: `MODEL_w_SECTION`, with other characters

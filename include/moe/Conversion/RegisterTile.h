@@ -37,20 +37,16 @@ struct RegisterTile {
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 
-/// How the panels that come next are prefetched while a product works on some:
-/// every tile of rows brings in its share, evenly over all its steps over k. A
-/// burst would take all the places where a core can wait for memory, and the
-/// loads that only go to the second-level cache would queue behind it.
-struct Prefetch {
-  /// How far each step advances, in channels; 0: nothing is prefetched. A line
-  /// of 64 bytes has 16, so that two steps of 8 ask for the same one: that
-  /// costs less than a branch.
-  int64_t lanesPerStep = 0;
-};
-
-/// Plans the prefetch of `panels` panels by `tiles` tiles, each of which makes
-/// as many steps as a panel has lines.
-Prefetch planPrefetch(int64_t panels, int64_t tiles);
+/// How `panels` panels that come next are prefetched by `tiles` tiles of rows,
+/// each of which makes as many steps over k as a panel has lines: each brings
+/// in its share, evenly over all its steps. A burst would take all the places
+/// where a core can wait for memory, and the loads that only go to the
+/// second-level cache would queue behind it.
+///
+/// Returns how far each step advances, in channels; 0: nothing is prefetched. A
+/// line of 64 bytes has 16, so that two steps of 8 ask for the same one: that
+/// costs less than a branch.
+int64_t planPrefetch(int64_t panels, int64_t tiles);
 
 } // namespace mlir::moe
 

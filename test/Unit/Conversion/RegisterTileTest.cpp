@@ -88,7 +88,7 @@ TEST(RegisterTile, EqualTilesLoadLess) {
 TEST(Prefetch, CoversTheNextPanels) {
   for (int64_t panels : {1, 2, 3, 8})
     for (int64_t tiles : {2, 3, 6, 10, 49}) {
-      int64_t lanes = planPrefetch(panels, tiles).lanesPerStep;
+      int64_t lanes = planPrefetch(panels, tiles);
       EXPECT_GE(tiles * lanes, panels * 16);
       // Not a line more than needed in any step.
       EXPECT_LT((lanes - 16) * tiles, panels * 16);
@@ -96,8 +96,6 @@ TEST(Prefetch, CoversTheNextPanels) {
     }
 }
 
-TEST(Prefetch, ASingleTileIsAStream) {
-  EXPECT_EQ(planPrefetch(8, 1).lanesPerStep, 0);
-}
+TEST(Prefetch, ASingleTileIsAStream) { EXPECT_EQ(planPrefetch(8, 1), 0); }
 
 } // namespace
