@@ -15,9 +15,10 @@ static int64_t registersPerPanel(const CpuLevel &cpu) {
   return kPanel / cpu.lanes;
 }
 
-static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu) {
+static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
+                 int64_t parts = 1) {
   int64_t perPanel = registersPerPanel(cpu);
-  int64_t accumulators = rows * panels * perPanel;
+  int64_t accumulators = parts * rows * panels * perPanel;
   // The weight's vectors and one broadcast; without multiply-add, the product
   // needs a register of its own.
   int64_t others = panels * perPanel + 1 + (cpu.fma ? 0 : 1);
@@ -26,12 +27,22 @@ static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu) {
 
 static constexpr int64_t latency = 4; // cycles, of a multiply-add
 
+int64_t mlir::moe::partsOfDepth(int64_t rows, int64_t panels,
+                                const CpuLevel &cpu) {
+  int64_t sums = rows * panels * registersPerPanel(cpu);
+  int64_t parts = (2 * latency + sums - 1) / sums;
+  while (parts > 1 && !fits(rows, panels, cpu, parts))
+    --parts;
+  return parts;
+}
+
 /// Half cycles of one step over k.
 static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
   int64_t vectors = panels * registersPerPanel(cpu);
   int64_t arithmetic = rows * vectors * (cpu.fma ? 1 : 2);
   int64_t loads = vectors + rows;
-  return std::max({arithmetic, loads, 2 * latency});
+  int64_t parts = partsOfDepth(rows, panels, cpu);
+  return std::max({arithmetic, loads, (2 * latency + parts - 1) / parts});
 }
 
 /// What the loads of one step cost. A panel is read again for each tile of rows
@@ -45,7 +56,7 @@ static int64_t loadCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
 RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
                                            const CpuLevel &cpu) {
   if (rows == 1)
-    return {1, 1, std::max<int64_t>(1, 2 * latency / registersPerPanel(cpu))};
+    return {1, 1};
   using Cost = std::pair<int64_t, int64_t>;
   RegisterTile best{1, 1};
   Cost bestCost{std::numeric_limits<int64_t>::max(), 0};

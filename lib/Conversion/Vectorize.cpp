@@ -452,45 +452,37 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     return next;
   };
   unsigned inner = reduction.back();
-  auto sumParts = [&](ValueRange start) {
-    // The panels' sums of each part, one part after the other.
-    SmallVector<Value> sums(tile.parts * panels, zero);
+  int64_t count = rows * panels, parts = partsOfDepth(rows, panels, cpu);
+  auto overDepth = [&](ValueRange start) -> SmallVector<Value> {
+    // The tile's sums of each part, one part after the other.
+    SmallVector<Value> sums(parts * count, zero);
     llvm::copy(start, sums.begin());
     auto addPart = [&](Value k, int64_t part, SmallVectorImpl<Value> &sums) {
+      if (prefetchedLanes > 0)
+        prefetchNext(k, position, panelStart, panels, loops);
       loops[inner] = k;
-      MutableArrayRef<Value> own(sums.data() + part * panels, panels);
+      MutableArrayRef<Value> own(sums.data() + part * count, count);
       llvm::copy(step(own), own.begin());
     };
-    int64_t whole = ranges[inner] / tile.parts * tile.parts;
-    sums = loop(0, whole, tile.parts, sums, [&](Value k, ValueRange state) {
+    int64_t whole = ranges[inner] / parts * parts;
+    sums = loop(0, whole, parts, sums, [&](Value k, ValueRange state) {
       SmallVector<Value> next(state);
-      for (int64_t part = 0; part < tile.parts; ++part)
+      for (int64_t part = 0; part < parts; ++part)
         addPart(b.createOrFold<arith::AddIOp>(k, index(part)), part, next);
       return next;
     });
     for (int64_t k = whole; k < ranges[inner]; ++k)
       addPart(index(k), k - whole, sums);
     // In pairs, not in a chain.
-    for (int64_t n = tile.parts; n > 1; n = (n + 1) / 2)
-      for (int64_t i = 0; i < n / 2 * panels; ++i)
+    for (int64_t n = parts; n > 1; n = (n + 1) / 2)
+      for (int64_t i = 0; i < n / 2 * count; ++i)
         sums[i] =
-            arith::AddFOp::create(b, sums[i], sums[(n + 1) / 2 * panels + i]);
-    sums.resize(panels);
+            arith::AddFOp::create(b, sums[i], sums[(n + 1) / 2 * count + i]);
+    sums.resize(count);
     return sums;
   };
-  accumulators = nest(ArrayRef(reduction).drop_back(), loops, accumulators,
-                      [&](ValueRange outerState) -> SmallVector<Value> {
-                        if (tile.parts > 1)
-                          return sumParts(outerState);
-                        return loop(0, ranges[inner], 1, outerState,
-                                    [&](Value k, ValueRange current) {
-                                      if (prefetchedLanes > 0)
-                                        prefetchNext(k, position, panelStart,
-                                                     panels, loops);
-                                      loops[inner] = k;
-                                      return step(current);
-                                    });
-                      });
+  accumulators =
+      nest(ArrayRef(reduction).drop_back(), loops, accumulators, overDepth);
 
   // What follows happens while the tile is in registers.
   for (int64_t r = 0; r < rows; ++r) {
@@ -586,9 +578,7 @@ void Emitter::emitContraction() {
   int64_t tiles = tilesPerRun;
   for (unsigned d : middle)
     tiles *= ranges[d];
-  // A single row is a stream, which the CPU foresees.
-  if (tile.parts == 1)
-    bMemory = weightMemory(b, bTensor);
+  bMemory = weightMemory(b, bTensor);
   if (bMemory)
     prefetchedLanes = planPrefetch(tile.panels, tiles);
   Loops loops(ranges.size());

@@ -13,10 +13,12 @@ namespace mlir::moe {
 /// `rows` rows by `panels` panels of 16 channels.
 struct RegisterTile {
   int64_t rows, panels;
-  /// Accumulators for each panel, which take turns over k. More than one only
-  /// with a single row, so that its multiply-adds need not wait for each other.
-  int64_t parts = 1;
 };
+
+/// How many parts of k a tile of this size sums side by side: more than one
+/// where a single sum for each row and vector would leave multiply-adds waiting
+/// for each other, and the registers have room.
+int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu);
 
 /// Chooses the tile for a product with `rows` rows and `panels` panels.
 ///
@@ -25,15 +27,15 @@ struct RegisterTile {
 /// vectors and one broadcast must fit in the registers. Among the tiles that
 /// fit, the cheapest is the one with the least time for the whole product,
 /// where a step takes as long as the slower of its multiply-adds (two a cycle)
-/// and its loads (two a cycle), but at least the latency of a multiply-add,
-/// since each accumulator waits for its own last value. The remainders of rows
+/// and its loads (two a cycle), but at least the latency of a multiply-add
+/// shared by its parts of k, since each accumulator waits for its own last
+/// value. The remainders of rows
 /// and panels count as the smaller tiles that they are. Between tiles that are
 /// equally fast by that measure, the one that loads less is taken.
 ///
 /// A single row is another matter: it reads every weight once. Its tile is one
-/// panel, which is a stream in memory, and parts of k are summed side by side;
-/// many panels at once would be streams at equal places of their pages, which
-/// the cache maps to the same few lines.
+/// panel, which is a stream in memory; many panels at once would be streams at
+/// equal places of their pages, which the cache maps to the same few lines.
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu);
 

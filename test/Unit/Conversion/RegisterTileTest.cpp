@@ -17,22 +17,25 @@ const CpuLevel &level(llvm::StringRef name) {
 }
 
 /// Accumulators, the weight's vectors and one broadcast.
-int64_t registers(RegisterTile tile, const CpuLevel &cpu) {
-  int64_t vectors = tile.panels * kPanel / cpu.lanes;
-  return tile.rows * vectors + vectors + 1;
+int64_t registers(int64_t rows, int64_t panels, const CpuLevel &cpu) {
+  int64_t vectors = panels * kPanel / cpu.lanes;
+  return partsOfDepth(rows, panels, cpu) * rows * vectors + vectors + 1;
 }
 
 /// The share of the multiply-adds' own time in the tiles' time, if a step takes
 /// as long as the slowest of its multiply-adds, its loads (two a cycle each)
-/// and a multiply-add's latency.
+/// and a multiply-add's latency, which parts of k share.
 double efficiency(int64_t rows, int64_t panels, const CpuLevel &cpu) {
   RegisterTile tile = chooseRegisterTile(rows, panels, cpu);
   int64_t perPanel = kPanel / cpu.lanes, time = 0;
   for (int64_t r = 0; r < rows; r += tile.rows)
     for (int64_t p = 0; p < panels; p += tile.panels) {
       int64_t tileRows = std::min(tile.rows, rows - r);
-      int64_t vectors = std::min(tile.panels, panels - p) * perPanel;
-      time += std::max({tileRows * vectors, tileRows + vectors, int64_t(8)});
+      int64_t tilePanels = std::min(tile.panels, panels - p);
+      int64_t vectors = tilePanels * perPanel;
+      int64_t parts = partsOfDepth(tileRows, tilePanels, cpu);
+      time += std::max(
+          {tileRows * vectors, tileRows + vectors, (8 + parts - 1) / parts});
     }
   return double(rows * panels * perPanel) / time;
 }
@@ -46,8 +49,12 @@ TEST(RegisterTile, FitsTheRegisters) {
         EXPECT_GE(tile.panels, 1);
         EXPECT_LE(tile.rows, rows);
         EXPECT_LE(tile.panels, panels);
-        EXPECT_LE(registers(tile, cpu), cpu.registers)
-            << cpu.name.str() << " " << rows << " x " << panels;
+        // The tile and the smaller ones that are left over.
+        for (int64_t r : {tile.rows, rows % tile.rows})
+          for (int64_t p : {tile.panels, panels % tile.panels})
+            if (r > 0 && p > 0)
+              EXPECT_LE(registers(r, p, cpu), cpu.registers)
+                  << cpu.name.str() << " " << rows << " x " << panels;
       }
 }
 
@@ -62,6 +69,14 @@ TEST(RegisterTile, LeavesNoPoorRemainderInTheModelsShapes) {
     }
 }
 
+TEST(RegisterTile, SevenRowsOfPatchesTakeTheirTimeOnly) {
+  // An image of 224/32 has rows of seven patches: tiles of 4 and of 3, the
+  // second in two parts.
+  for (int64_t panels : {4, 6, 12, 24})
+    for (const char *name : {"x86-64-v4", "x86-64-v3"})
+      EXPECT_GE(efficiency(7, panels, level(name)), 0.99) << name << panels;
+}
+
 TEST(RegisterTile, OneRowIsAStreamInParts) {
   // Eight multiply-adds are under way at any time: one vector of AVX-512 makes
   // a panel, two of AVX2, four of SSE and NEON.
@@ -72,9 +87,16 @@ TEST(RegisterTile, OneRowIsAStreamInParts) {
     RegisterTile tile = chooseRegisterTile(1, 48, level(name));
     EXPECT_EQ(tile.rows, 1);
     EXPECT_EQ(tile.panels, 1);
-    EXPECT_EQ(tile.parts, parts) << name;
+    EXPECT_EQ(partsOfDepth(1, 1, level(name)), parts) << name;
   }
-  EXPECT_EQ(chooseRegisterTile(2, 48, level("x86-64-v4")).parts, 1);
+}
+
+TEST(RegisterTile, PartsAreForSmallTilesThatLeaveRoom) {
+  EXPECT_EQ(partsOfDepth(9, 3, level("x86-64-v4")), 1);
+  EXPECT_EQ(partsOfDepth(2, 3, level("x86-64-v4")), 2);
+  // Six of sixteen registers hold sums, or twice that; eight are enough.
+  EXPECT_EQ(partsOfDepth(3, 1, level("x86-64-v3")), 2);
+  EXPECT_EQ(partsOfDepth(4, 1, level("x86-64-v3")), 1);
 }
 
 TEST(RegisterTile, EqualTilesLoadLess) {
