@@ -29,9 +29,9 @@ int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu);
 /// where a step takes as long as the slower of its multiply-adds (two a cycle)
 /// and its loads (two a cycle), but at least the latency of a multiply-add
 /// shared by its parts of k, since each accumulator waits for its own last
-/// value. The remainders of rows
-/// and panels count as the smaller tiles that they are. Between tiles that are
-/// equally fast by that measure, the one that loads less is taken.
+/// value. The remainders of rows and panels count as the smaller tiles that
+/// they are. Between tiles that are equally fast by that measure, the one that
+/// loads less is taken.
 ///
 /// A single row is another matter: it reads every weight once. Its tile is one
 /// panel, which is a stream in memory; many panels at once would be streams at
