@@ -67,7 +67,7 @@ Value MoELowering::attend(AttentionOp op) {
   int64_t tokens = rowsOf(x), queries = rowsOf(op.getResult());
   int64_t width = widthOf(op.getTokens()), heads = op.getHeads();
   int64_t size = width / heads, headPanels = numPanels(size);
-  int64_t partPanels = heads * headPanels, keyPanels = numPanels(tokens);
+  int64_t partPanels = heads * headPanels;
 
   Value weight = packed(op.getQkvWeight(), size, width);
   Value bias = op.getQkvBias() ? padded(op.getQkvBias(), size) : Value();
@@ -93,6 +93,13 @@ Value MoELowering::attend(AttentionOp op) {
     k = slice(kv, {0, 0, 0}, {tokens, partPanels, kPanel});
     v = slice(kv, {0, partPanels, 0}, {tokens, partPanels, kPanel});
   }
+  return attend(q, k, v, heads, size, op.getScale().convertToDouble());
+}
+
+Value MoELowering::attend(Value q, Value k, Value v, int64_t heads,
+                          int64_t size, double scale) {
+  int64_t tokens = rowsOf(k), queries = rowsOf(q);
+  int64_t headPanels = numPanels(size), keyPanels = numPanels(tokens);
   auto byHead = [&](Value part) {
     return expand(part, {rowsOf(part), heads, headPanels, kPanel},
                   {{0}, {1, 2}, {3}});
@@ -109,7 +116,7 @@ Value MoELowering::attend(AttentionOp op) {
       {heads, queries, keyPanels, kPanel},
       {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
       iterators);
-  scores = scaled(scores, float(op.getScale().convertToDouble()));
+  scores = scaled(scores, float(scale));
   auto [exps, inverse] = softmaxParts(scores, tokens);
   exps = slice(collapse(exps, {{0}, {1}, {2, 3}}), {0, 0, 0},
                {heads, queries, tokens});

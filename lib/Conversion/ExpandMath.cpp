@@ -4,6 +4,7 @@
 #include "moe/Conversion/Passes.h"
 #include "moe/Target/CpuTable.h"
 
+#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
@@ -286,6 +287,9 @@ struct ExpandMath : moe::impl::ExpandMathBase<ExpandMath> {
                  Expand<math::TanhOp, &Arithmetic::tanh>,
                  Expand<math::RsqrtOp, &Arithmetic::rsqrt>>(&getContext(),
                                                             *level);
+    // LLVM would call its runtime library for each lane.
+    if (!level->dotBf16)
+      arith::populateExpandBFloat16Patterns(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();
   }

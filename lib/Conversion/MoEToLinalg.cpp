@@ -38,21 +38,30 @@ Value MoELowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
   int64_t panels = outputs / outGroup * numPanels(outGroup);
   int64_t depth =
       inGroup ? inputs / inGroup * numPanels(inGroup) * kPanel : inputs;
-  return weights(
+  Type element = type.getElementType();
+  int64_t side = 32 / element.getIntOrFloatBitWidth();
+  Value panelsOf = weights(
       weight, ".packed", [&](OpBuilder &builder, Location loc, Value base) {
-        return PackPanelsOp::create(builder, loc, f32({panels, depth, kPanel}),
-                                    base, outGroup, inGroup);
+        return PackPanelsOp::create(
+            builder, loc,
+            tensorOf({panels, depth / side, kPanel * side}, element), base,
+            outGroup, inGroup, side);
       });
+  return side == 1 ? panelsOf
+                   : expand(panelsOf, {panels, depth / side, kPanel, side},
+                            {{0}, {1}, {2, 3}});
 }
 
 Value MoELowering::padded(Value value, int64_t group) {
   SmallVector<int64_t> shape(shapeOf(value));
   shape.back() = shape.back() / group * numPanels(group);
   shape.push_back(kPanel);
-  return weights(
-      value, ".lanes", [&](OpBuilder &builder, Location loc, Value base) {
-        return PadChannelsOp::create(builder, loc, f32(shape), base, group);
-      });
+  Type element = cast<RankedTensorType>(value.getType()).getElementType();
+  return weights(value, ".lanes",
+                 [&](OpBuilder &builder, Location loc, Value base) {
+                   return PadChannelsOp::create(
+                       builder, loc, tensorOf(shape, element), base, group);
+                 });
 }
 
 //===----------------------------------------------------------------------===//
@@ -186,7 +195,8 @@ Value MoELowering::addBias(Value input, Value bias) {
 }
 
 Value MoELowering::reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
-                               ArrayRef<int64_t> shape, float init, Body body) {
+                               ArrayRef<int64_t> shape, TypedAttr init,
+                               Body body) {
   unsigned dims = shape.size() + 2;
   SmallVector<AffineExpr> outer;
   SmallVector<IteratorType> iterators;
@@ -242,9 +252,8 @@ std::pair<Value, Value> MoELowering::softmaxParts(Value logits,
   return {exps, inverse};
 }
 
-/// The MLP's activation of one value.
-static Value activate(ImplicitLocOpBuilder &ib, Value x,
-                      moe::Activation activation) {
+Value mlir::moe::activate(ImplicitLocOpBuilder &ib, Value x,
+                          moe::Activation activation) {
   auto constant = [&](double value) -> Value {
     return arith::ConstantOp::create(ib, ib.getF32FloatAttr(float(value)));
   };
@@ -556,14 +565,23 @@ LogicalResult MoELowering::lower(func::ReturnOp op) {
   return success();
 }
 
+/// Whether an operand of a layer is one of its weights.
+static bool isWeight(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  if (auto dequantize = dyn_cast<DequantizeOp>(op))
+    return operand.get() == dequantize.getColumns() ||
+           operand.get() == dequantize.getBias();
+  return operand.getOperandNumber() > 0 &&
+         isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, AttentionOp,
+             MlpOp, RouterOp, TokenRouterOp, HeadOp, PlaceTokensOp, LinearOp>(
+             op);
+}
+
 /// Weights are read in a layout of their own, so they must be parameters; all
 /// else must have been lowered before.
 LogicalResult MoELowering::checkOperands(Operation &op) {
-  bool hasWeights =
-      isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, AttentionOp,
-          MlpOp, RouterOp, TokenRouterOp, HeadOp>(op);
   for (OpOperand &operand : op.getOpOperands()) {
-    if (hasWeights && operand.getOperandNumber() > 0) {
+    if (isWeight(operand)) {
       auto get = operand.get().getDefiningOp<GetOp>();
       if (!get || (get.getExpert() && !lowered.contains(get.getExpert())))
         return op.emitOpError("cannot be lowered: a weight is no moe.get");
@@ -597,11 +615,12 @@ LogicalResult MoELowering::lower(Operation &op) {
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
-            LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp>(
-          [&](auto layer) {
-            lower(layer);
-            return success();
-          })
+            LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp,
+            PatchesOp, PlaceTokensOp, LinearOp, QuantizeOp, DequantizeOp,
+            ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
+        lower(layer);
+        return success();
+      })
       .Case<arith::AddFOp, func::ReturnOp>(
           [&](auto known) { return lower(known); })
       // A parameter is read where it is used, in the layout wanted there.

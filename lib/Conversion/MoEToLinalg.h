@@ -45,6 +45,14 @@ private:
   void lower(RouterOp op);
   void lower(TokenRouterOp op);
   void lower(HeadOp op);
+  void lower(PatchesOp op);
+  void lower(PlaceTokensOp op);
+  void lower(LinearOp op);
+  void lower(QuantizeOp op);
+  void lower(DequantizeOp op);
+  void lower(ActivateOp op);
+  void lower(AttendOp op);
+  void lower(arith::TruncFOp op);
   LogicalResult lower(arith::AddFOp op);
   LogicalResult lower(func::ReturnOp op);
   /// The experts' weighted outputs, added to `sum`.
@@ -71,31 +79,42 @@ private:
 
   // Weights, in the layout that the lowered code wants.
   Value weights(Value param, StringRef suffix, ParamDeriver::Recipe recipe);
+  /// For a weight of f32: [panels, depth, 16]; for one of bf16 or i8, n of
+  /// which fill 32 bits: [panels, depth / n, 16, n].
   Value packed(Value weight, int64_t outGroup, int64_t inGroup);
   Value padded(Value vector, int64_t group);
 
   // Tensors.
   RankedTensorType f32(ArrayRef<int64_t> shape) {
-    return RankedTensorType::get(shape, b.getF32Type());
+    return tensorOf(shape, b.getF32Type());
+  }
+  RankedTensorType tensorOf(ArrayRef<int64_t> shape, Type element) {
+    return RankedTensorType::get(shape, element);
   }
   /// A buffer to be. Not tensor.empty: two of those are the same value to CSE,
   /// and bufferisation would copy to tell them apart again.
   /// With a dynamic number of rows, a slice of a buffer for as many tokens as
   /// an expert can take.
-  Value empty(ArrayRef<int64_t> shape) {
+  Value empty(ArrayRef<int64_t> shape) { return empty(shape, b.getF32Type()); }
+  Value empty(ArrayRef<int64_t> shape, Type element) {
     if (!ShapedType::isDynamic(shape.front()))
-      return bufferization::AllocTensorOp::create(b, f32(shape), ValueRange());
+      return bufferization::AllocTensorOp::create(b, tensorOf(shape, element),
+                                                  ValueRange());
     SmallVector<int64_t> whole(shape);
     whole.front() = groupCapacity;
-    return groupRows(empty(whole));
+    return groupRows(empty(whole, element));
   }
   /// The rows of a group that are there.
   Value groupRows(Value tensor);
   Value row(Value tensor, Value index);
   Value withRow(Value tensor, Value row, Value index);
   Value filled(ArrayRef<int64_t> shape, float value) {
-    Value scalar = constant(value);
-    return linalg::FillOp::create(b, scalar, empty(shape)).getResult(0);
+    return filled(shape, b.getF32FloatAttr(value));
+  }
+  Value filled(ArrayRef<int64_t> shape, TypedAttr value) {
+    Value scalar = arith::ConstantOp::create(b, value);
+    return linalg::FillOp::create(b, scalar, empty(shape, value.getType()))
+        .getResult(0);
   }
   Value constant(float value) {
     return arith::ConstantOp::create(b, b.getF32FloatAttr(value));
@@ -111,7 +130,9 @@ private:
   }
   Value expand(Value tensor, ArrayRef<int64_t> shape,
                ArrayRef<ReassociationIndices> groups) {
-    return tensor::ExpandShapeOp::create(b, f32(shape), tensor, groups);
+    Type element = cast<RankedTensorType>(tensor.getType()).getElementType();
+    return tensor::ExpandShapeOp::create(b, tensorOf(shape, element), tensor,
+                                         groups);
   }
   Value slice(Value tensor, ArrayRef<int64_t> offsets, ArrayRef<int64_t> sizes);
   Value rowSlice(Value tensor, int64_t first, int64_t count);
@@ -130,16 +151,29 @@ private:
                     ArrayRef<utils::IteratorType> iterators);
   /// input [M, panels, 16] times a packed weight: [M, panels', 16].
   Value matmul(Value input, Value weight);
+  /// As matmul, with factors of bf16 or i8: sums of f32 or i32.
+  Value lowMatmul(Value input, Value weight, bool isUnsigned);
+  /// Element-wise over `inputs` and values per row or channel, which `maps`
+  /// say.
+  Value elementwise(ValueRange inputs, ArrayRef<AffineMap> maps, Type element,
+                    Body body);
   /// Element-wise over `input`, with a value per channel.
   Value withBias(Value input, Value bias, Body body);
   Value addBias(Value input, Value bias);
   /// Reduces the last two dimensions (panels and lanes).
   Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
-                    ArrayRef<int64_t> shape, float init, Body body);
+                    ArrayRef<int64_t> shape, float init, Body body) {
+    return reduceLanes(inputs, maps, shape, b.getF32FloatAttr(init), body);
+  }
+  Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
+                    ArrayRef<int64_t> shape, TypedAttr init, Body body);
   /// Attention's weighted values [queries, heads, panels, 16], before the
   /// output projection; `attendFew` for queries so few that keys and values are
   /// more work than they are worth.
   Value attend(AttentionOp op);
+  /// The same of q, k and v in panels by head.
+  Value attend(Value q, Value k, Value v, int64_t heads, int64_t size,
+               double scale);
   Value attendFew(AttentionOp op);
   /// `x` [tokens, heads, depth] as panels over tokens, [heads, depth, panels,
   /// 16]. Tokens that are not there are zero.
@@ -173,6 +207,9 @@ inline int64_t widthOf(Value value) {
 inline ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
+
+/// The activation of one value.
+Value activate(ImplicitLocOpBuilder &b, Value x, Activation activation);
 
 } // namespace mlir::moe
 

@@ -102,10 +102,16 @@ private:
              std::optional<unsigned> lane);
   Value loadVector(Value tensor, ValueRange indices, int64_t lanes = kPanel);
   Value broadcast(Value scalar);
+  /// Of the packed weights `bits`, those with number `which` in each lane, as
+  /// f32.
+  Value widen(Value bits, int64_t which);
   Value store(Value value, Value tensor, AffineMap map, const Loops &loops);
   /// The body's yielded value for these arguments, scalars or vectors.
   Value inlineBody(GenericOp generic, ValueRange arguments, bool vector);
   Value multiplyAdd(Value x, Value y, Value sum);
+  Value zero(Type element) {
+    return arith::ConstantOp::create(b, b.getZeroAttr(vectorType(element)));
+  }
   VectorType vectorType(Type element) {
     return VectorType::get({kPanel}, element);
   }
@@ -126,6 +132,14 @@ private:
   // has not), and over k.
   SmallVector<unsigned> outer, middle, reduction;
   Value bMemory; // The weight in memory, to prefetch; null for activations.
+  // Of a contraction of bf16 or i8: the number of weights side by side in a
+  // lane, and their dimension; the weight with both in one dimension; whether
+  // the inputs are as low, so that they can be multiplied as they are.
+  int64_t side = 1;
+  unsigned sideDim = 0;
+  Value bLanes;
+  bool isDot = false, isUnsigned = false;
+  Type sumType;
   RegisterTile tile;
   int64_t prefetchedLanes = 0; // in each step over k
   /// Element-wise generics that read the result and nothing else does.
@@ -224,6 +238,21 @@ Value Emitter::broadcast(Value scalar) {
   return vector::BroadcastOp::create(b, vectorType(scalar.getType()), scalar);
 }
 
+Value Emitter::widen(Value bits, int64_t which) {
+  Value lanes = vector::BitCastOp::create(b, vectorType(b.getI32Type()), bits);
+  auto constant = [&](int32_t value) -> Value {
+    return arith::ConstantOp::create(
+        b, DenseElementsAttr::get(vectorType(b.getI32Type()),
+                                  b.getI32IntegerAttr(value)));
+  };
+  // A bf16 is the upper half of an f32.
+  Value upper =
+      which == 0
+          ? arith::ShLIOp::create(b, lanes, constant(16)).getResult()
+          : arith::AndIOp::create(b, lanes, constant(int32_t(0xffff0000)));
+  return arith::BitcastOp::create(b, vectorType(b.getF32Type()), upper);
+}
+
 Value Emitter::load(Value value, AffineMap map, const Loops &loops,
                     std::optional<unsigned> lane) {
   if (!isa<RankedTensorType>(value.getType()))
@@ -287,24 +316,35 @@ Value Emitter::multiplyAdd(Value x, Value y, Value sum) {
 // Matrix products
 //===----------------------------------------------------------------------===//
 
-/// Whether the op sums products: out + a * b.
+/// What `value` was before it was extended to the type of the sums.
+static Value beforeExtension(Value value) {
+  Operation *op = value.getDefiningOp();
+  return op && isa<arith::ExtFOp, arith::ExtSIOp, arith::ExtUIOp>(op)
+             ? op->getOperand(0)
+             : value;
+}
+
+/// Whether the op sums products: out + a * b, of floats or integers, either
+/// factor perhaps extended to the type of the sum.
 bool isMultiplyAdd(GenericOp op) {
   Block &body = *op.getBody();
   if (op.getNumDpsInputs() != 2 || op.getNumDpsInits() != 1 ||
       op.getNumReductionLoops() == 0)
     return false;
-  auto yield = cast<linalg::YieldOp>(body.getTerminator());
-  auto add = yield.getOperand(0).getDefiningOp<arith::AddFOp>();
-  if (!add || add.getLhs() != body.getArgument(2))
+  Operation *add = body.getTerminator()->getOperand(0).getDefiningOp();
+  if (!isa_and_nonnull<arith::AddFOp, arith::AddIOp>(add) ||
+      add->getOperand(0) != body.getArgument(2))
     return false;
-  auto mul = add.getRhs().getDefiningOp<arith::MulFOp>();
-  return mul && mul.getLhs() == body.getArgument(0) &&
-         mul.getRhs() == body.getArgument(1);
+  Operation *mul = add->getOperand(1).getDefiningOp();
+  return isa_and_nonnull<arith::MulFOp, arith::MulIOp>(mul) &&
+         beforeExtension(mul->getOperand(0)) == body.getArgument(0) &&
+         beforeExtension(mul->getOperand(1)) == body.getArgument(1);
 }
 
 bool isZeroFill(Value value) {
   auto fill = value.getDefiningOp<linalg::FillOp>();
-  return fill && matchPattern(fill.getInputs()[0], m_AnyZeroFloat());
+  return fill && (matchPattern(fill.getInputs()[0], m_AnyZeroFloat()) ||
+                  matchPattern(fill.getInputs()[0], m_Zero()));
 }
 
 bool Emitter::isContraction() {
@@ -319,13 +359,31 @@ bool Emitter::isContraction() {
   lane = cMap.getDimPosition(cMap.getNumResults() - 1);
   panel = cMap.getDimPosition(cMap.getNumResults() - 2);
   if (ranges[lane] != kPanel || aMap.isFunctionOfDim(lane) ||
-      aMap.isFunctionOfDim(panel) || !bMap.isFunctionOfDim(panel) ||
-      bMap.getResults().back() != b.getAffineDimExpr(lane))
+      aMap.isFunctionOfDim(panel) || !bMap.isFunctionOfDim(panel))
     return false;
+  sumType = getElementTypeOrSelf(op.getResult(0).getType());
+  unsigned last = bMap.getDimPosition(bMap.getNumResults() - 1);
+  if (last != lane) {
+    // Weights side by side, in 32 bits for each lane.
+    Type element = getElementTypeOrSelf(bTensor.getType());
+    side = ranges[last], sideDim = last;
+    if (bMap.getNumResults() < 2 ||
+        bMap.getDimPosition(bMap.getNumResults() - 2) != lane ||
+        iterators[last] != IteratorType::reduction ||
+        side * element.getIntOrFloatBitWidth() != 32)
+      return false;
+    isDot = getElementTypeOrSelf(aTensor.getType()) == element;
+    isUnsigned = llvm::any_of(op.getBody()->getArgument(0).getUsers(),
+                              llvm::IsaPred<arith::ExtUIOp>);
+  } else if (!sumType.isF32() || getElementTypeOrSelf(aTensor.getType()) !=
+                                     getElementTypeOrSelf(bTensor.getType())) {
+    return false;
+  }
   for (unsigned d = 0; d < iterators.size(); ++d) {
-    if (iterators[d] == IteratorType::reduction)
-      reduction.push_back(d);
-    else if (d != lane && d != panel)
+    if (iterators[d] == IteratorType::reduction) {
+      if (side == 1 || d != sideDim)
+        reduction.push_back(d);
+    } else if (d != lane && d != panel)
       (bMap.isFunctionOfDim(d) ? outer : middle).push_back(d);
   }
   // The innermost dimension that the weight does not have: its rows share the
@@ -411,6 +469,8 @@ void Emitter::prefetchNext(Value k, Value tile, Value panelStart,
   distance = b.createOrFold<arith::AddIOp>(distance, scaled(tile, stride));
   loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(panels));
   loops[reduction.back()] = index(0);
+  if (side > 1)
+    loops[sideDim] = index(0);
   for (int64_t i = 0; i < prefetchedLanes; i += kPanel) {
     loops[lane] = b.createOrFold<arith::AddIOp>(distance, index(i));
     // To the second-level cache: the first has no room for the next panels.
@@ -430,32 +490,64 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     loops[lane] = index(0);
   };
   // Accumulators in registers through all loops over k.
-  Value zero =
-      arith::ConstantOp::create(b, b.getZeroAttr(vectorType(b.getF32Type())));
-  SmallVector<Value> accumulators(rows * panels, zero);
+  Value none = zero(sumType);
+  SmallVector<Value> accumulators(rows * panels, none);
+  auto loadWeights = [&](int64_t p) {
+    at(0, p);
+    if (side == 1)
+      return loadVector(bTensor, evaluate(bMap, loops));
+    loops[sideDim] = index(0);
+    SmallVector<Value> indices = evaluate(bMap, loops);
+    indices.pop_back();
+    return loadVector(bLanes, indices, kPanel * side);
+  };
+  // One number of the input in all lanes, or as many as a lane holds.
+  auto loadInput = [&](int64_t r, int64_t which) {
+    at(r, 0);
+    if (side > 1)
+      loops[sideDim] = index(which);
+    SmallVector<Value> indices = evaluate(aMap, loops);
+    if (!isDot)
+      return broadcast(tensor::ExtractOp::create(b, aTensor, indices));
+    Value few = loadVector(aTensor, indices, side);
+    Value bits =
+        vector::BitCastOp::create(b, VectorType::get({1}, b.getI32Type()), few);
+    Value lanes = broadcast(vector::ExtractOp::create(b, bits, int64_t(0)));
+    Type element = getElementTypeOrSelf(aTensor.getType());
+    return Value(vector::BitCastOp::create(
+        b, VectorType::get({kPanel * side}, element), lanes));
+  };
   auto step = [&](ValueRange state) {
     SmallVector<Value> next(state);
-    SmallVector<Value> weights;
-    for (int64_t p = 0; p < panels; ++p) {
-      at(0, p);
-      weights.push_back(loadVector(bTensor, evaluate(bMap, loops)));
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      at(r, 0);
-      Value scalar =
-          tensor::ExtractOp::create(b, aTensor, evaluate(aMap, loops));
-      Value input = broadcast(scalar);
-      for (int64_t p = 0; p < panels; ++p)
-        next[r * panels + p] =
-            multiplyAdd(input, weights[p], next[r * panels + p]);
+    SmallVector<Value> packed, weights;
+    for (int64_t p = 0; p < panels; ++p)
+      packed.push_back(loadWeights(p));
+    for (int64_t which = 0; which < (isDot ? 1 : side); ++which) {
+      weights = packed;
+      if (side > 1 && !isDot)
+        for (Value &bits : weights)
+          bits = widen(bits, which);
+      for (int64_t r = 0; r < rows; ++r) {
+        Value input = loadInput(r, which);
+        for (int64_t p = 0; p < panels; ++p) {
+          Value &sum = next[r * panels + p];
+          sum = isDot ? DotOp::create(b, sum, input, weights[p], isUnsigned)
+                      : multiplyAdd(input, weights[p], sum);
+        }
+      }
     }
     return next;
+  };
+  auto add = [&](Value x, Value y) -> Value {
+    if (sumType.isF32())
+      return arith::AddFOp::create(b, x, y);
+    return arith::AddIOp::create(b, x, y);
   };
   unsigned inner = reduction.back();
   int64_t count = rows * panels, parts = partsOfDepth(rows, panels, cpu);
   auto overDepth = [&](ValueRange start) -> SmallVector<Value> {
     // The tile's sums of each part, one part after the other.
-    SmallVector<Value> sums(parts * count, zero);
+    SmallVector<Value> sums(parts * count, none);
     llvm::copy(start, sums.begin());
     auto addPart = [&](Value k, int64_t part, SmallVectorImpl<Value> &sums) {
       if (prefetchedLanes > 0)
@@ -476,8 +568,7 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     // In pairs, not in a chain.
     for (int64_t n = parts; n > 1; n = (n + 1) / 2)
       for (int64_t i = 0; i < n / 2 * count; ++i)
-        sums[i] =
-            arith::AddFOp::create(b, sums[i], sums[(n + 1) / 2 * count + i]);
+        sums[i] = add(sums[i], sums[(n + 1) / 2 * count + i]);
     sums.resize(count);
     return sums;
   };
@@ -578,6 +669,13 @@ void Emitter::emitContraction() {
   int64_t tiles = tilesPerRun;
   for (unsigned d : middle)
     tiles *= ranges[d];
+  if (side > 1) {
+    SmallVector<ReassociationIndices> groups;
+    for (int64_t i = 0; i + 1 < int64_t(bMap.getNumResults()); ++i)
+      groups.push_back({i});
+    groups.back().push_back(bMap.getNumResults() - 1);
+    bLanes = tensor::CollapseShapeOp::create(b, bTensor, groups);
+  }
   bMemory = weightMemory(b, bTensor);
   if (bMemory)
     prefetchedLanes = planPrefetch(tile.panels, tiles);
@@ -679,7 +777,7 @@ void Emitter::emitTransposition() {
       others.push_back(d);
   Loops loops(ranges.size());
   auto quarter = VectorType::get({kQuarter}, b.getF32Type());
-  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(quarter));
+  Value nothing = arith::ConstantOp::create(b, b.getZeroAttr(quarter));
   auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> mask) -> Value {
     return vector::ShuffleOp::create(b, x, y, mask);
   };
@@ -708,7 +806,7 @@ void Emitter::emitTransposition() {
     auto load = [&](int64_t j) {
       at(0, j);
       return j < count ? loadVector(input, evaluate(in, loops), kQuarter)
-                       : zero;
+                       : nothing;
     };
     // Row r of each of four blocks of 4 x 4, side by side.
     SmallVector<Value> rows;
@@ -786,6 +884,8 @@ std::optional<vector::CombiningKind> combiningKind(GenericOp op) {
     return std::nullopt;
   if (isa<arith::AddFOp>(combiners[0]))
     return vector::CombiningKind::ADD;
+  if (isa<arith::MaxSIOp>(combiners[0]))
+    return vector::CombiningKind::MAXSI;
   if (isa<arith::MaxNumFOp>(combiners[0]) &&
       llvm::is_contained(combiners[0]->getOperands(),
                          op.getRegionInputArgs()[0]))
@@ -815,10 +915,16 @@ void Emitter::emitVector(unsigned lane) {
         if (!old.use_empty())
           initial = load(out, outMap, loops, lane);
         if (laneReduced) {
-          float neutral =
-              isMax ? -std::numeric_limits<float>::infinity() : 0.0f;
-          accumulator = arith::ConstantOp::create(
-              b, DenseElementsAttr::get(vectorType(b.getF32Type()), neutral));
+          // Integers begin with the result's own start: the largest of them
+          // stays what it is.
+          Type element = getElementTypeOrSelf(op.getResult(0).getType());
+          if (isMax)
+            accumulator = arith::ConstantOp::create(
+                b, DenseElementsAttr::get(
+                       vectorType(element),
+                       -std::numeric_limits<float>::infinity()));
+          else
+            accumulator = element.isF32() ? zero(element) : broadcast(initial);
         } else {
           accumulator = initial;
         }
@@ -850,9 +956,11 @@ void Emitter::emitVector(unsigned lane) {
         if (laneReduced)
           value = vector::ReductionOp::create(
               b, *combiningKind(op), value, initial,
-              arith::FastMathFlags::reassoc |
-                  (isMax ? arith::FastMathFlags::nnan
-                         : arith::FastMathFlags::none));
+              !getElementTypeOrSelf(value.getType()).isF32()
+                  ? arith::FastMathFlags::none
+                  : arith::FastMathFlags::reassoc |
+                        (isMax ? arith::FastMathFlags::nnan
+                               : arith::FastMathFlags::none));
         loops[lane] = index(0);
         return {store(value, out, outMap, loops)};
       })[0];

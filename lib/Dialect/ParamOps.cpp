@@ -21,6 +21,9 @@ LogicalResult ParamOp::verify() {
   if (IntegerAttr offset = getOffsetAttr(); offset && offset.getInt() < 0)
     return emitOpError() << "offset must not be negative, found "
                          << offset.getInt();
+  if (!isDerived() && !getTensorType().getElementType().isF32())
+    return emitOpError() << "expected f32 without a recipe, found "
+                         << getType();
   return success();
 }
 

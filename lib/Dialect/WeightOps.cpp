@@ -8,6 +8,8 @@
 
 #include "Verify.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::moe;
 
@@ -74,16 +76,17 @@ void ScaleRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
 //===----------------------------------------------------------------------===//
 
 LogicalResult SliceRowsOp::verify() {
-  int64_t width = columns(getMatrix());
-  if (columns(getResult()) != width)
-    return emitOpError() << "changes the width from " << width << " to "
-                         << columns(getResult());
-  return verifyRows(*this, "rows", getMatrix(), getFirst(), rows(getResult()));
+  RankedTensorType from = getInput().getType(), to = getResult().getType();
+  if (from.getRank() != 1 && from.getRank() != 2)
+    return emitOpError() << "expected a vector or a matrix, found " << from;
+  if (to.getShape().drop_front() != from.getShape().drop_front())
+    return emitOpError() << "changes the width from " << from << " to " << to;
+  return verifyRows(*this, "rows", getInput(), getFirst(), rows(getResult()));
 }
 
 void SliceRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
                            MutableArrayRef<float> out) {
-  size_t width = columns(getMatrix());
+  size_t width = out.size() / rows(getResult());
   llvm::copy(operands[0].slice(getFirst() * width, out.size()), out.begin());
 }
 
@@ -130,6 +133,96 @@ void TokenTableOp::evaluate(ArrayRef<ArrayRef<float>> operands,
 }
 
 //===----------------------------------------------------------------------===//
+// round, row_scales, quantize_rows, row_sums
+//===----------------------------------------------------------------------===//
+
+/// Entries of a row where all dimensions but the first count as one.
+static int64_t widthOfRows(Value matrix) {
+  auto type = cast<RankedTensorType>(matrix.getType());
+  return type.getNumElements() / type.getDimSize(0);
+}
+
+LogicalResult RoundOp::verify() {
+  return verifyShape(*this, "result", getResult(),
+                     {rows(getMatrix()), widthOfRows(getMatrix())});
+}
+
+void RoundOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                       MutableArrayRef<float> out) {
+  for (auto [value, rounded] : llvm::zip(operands[0], out)) {
+    APFloat number(value);
+    bool losesInfo;
+    number.convert(APFloat::BFloat(), APFloat::rmNearestTiesToEven, &losesInfo);
+    rounded = number.convertToFloat();
+  }
+}
+
+/// The largest magnitude of quantised numbers: as far below 0 as above.
+static constexpr float kLargest = 127.0f;
+
+static float largestMagnitude(ArrayRef<float> row) {
+  float largest = 0.0f;
+  for (float value : row)
+    // A NaN stays: it must not vanish in quantised numbers.
+    if (!(std::fabs(value) <= largest))
+      largest = std::fabs(value);
+  return largest;
+}
+
+LogicalResult RowScalesOp::verify() {
+  if (!getFactor().isFinite() || getFactor().isNegative() ||
+      getFactor().isZero())
+    return emitOpError("factor must be positive and finite");
+  return verifyShape(*this, "result", getResult(), {rows(getMatrix())});
+}
+
+void RowScalesOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                           MutableArrayRef<float> out) {
+  size_t width = widthOfRows(getMatrix());
+  double factor = getFactor().convertToDouble();
+  for (auto [row, scale] : llvm::enumerate(out))
+    scale = float(largestMagnitude(operands[0].slice(row * width, width)) /
+                  kLargest * factor);
+}
+
+LogicalResult QuantizeRowsOp::verify() {
+  return verifyShape(*this, "result", getResult(),
+                     {rows(getMatrix()), widthOfRows(getMatrix())});
+}
+
+void QuantizeRowsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                              MutableArrayRef<float> out) {
+  size_t width = widthOfRows(getMatrix());
+  for (size_t row = 0; row < out.size(); row += width) {
+    ArrayRef<float> values = operands[0].slice(row, width);
+    float largest = largestMagnitude(values);
+    // Whatever is not finite is in the scale.
+    double factor =
+        largest > 0 && std::isfinite(largest) ? kLargest / double(largest) : 0;
+    for (size_t i = 0; i < width; ++i)
+      out[row + i] =
+          factor == 0 ? 0.0f : float(std::nearbyint(values[i] * factor));
+  }
+}
+
+LogicalResult RowSumsOp::verify() {
+  return verifyShape(*this, "result", getResult(), {rows(getMatrix())});
+}
+
+void RowSumsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                         MutableArrayRef<float> out) {
+  size_t width = columns(getMatrix());
+  int64_t factor = getFactor();
+  for (auto [row, result] : llvm::enumerate(out)) {
+    double sum = 0;
+    for (float value : operands[0].slice(row * width, width))
+      sum += value;
+    // A power of two times an integer below 2^24: an f32 holds it.
+    result = float(sum * double(factor));
+  }
+}
+
+//===----------------------------------------------------------------------===//
 // pack_panels, pad_channels
 //===----------------------------------------------------------------------===//
 
@@ -154,6 +247,14 @@ static LogicalResult verifyGroup(Operation *op, StringRef what, int64_t size,
                            << size;
 }
 
+static LogicalResult verifySameElement(Operation *op, Value from, Value to) {
+  if (cast<ShapedType>(from.getType()).getElementType() ==
+      cast<ShapedType>(to.getType()).getElementType())
+    return success();
+  return op->emitOpError() << "changes the element type from " << from.getType()
+                           << " to " << to.getType();
+}
+
 LogicalResult PackPanelsOp::verify() {
   auto type = cast<RankedTensorType>(getMatrix().getType());
   if (type.getRank() < 2)
@@ -161,11 +262,17 @@ LogicalResult PackPanelsOp::verify() {
   int64_t outputs = type.getDimSize(0);
   int64_t inputs = type.getNumElements() / outputs;
   if (failed(verifyGroup(*this, "output", outputs, getOutGroup(), false)) ||
-      failed(verifyGroup(*this, "input", inputs, getInGroup(), true)))
+      failed(verifyGroup(*this, "input", inputs, getInGroup(), true)) ||
+      failed(verifySameElement(*this, getMatrix(), getResult())))
     return failure();
+  int64_t depth = Grouping(inputs, getInGroup()).total(inputs);
+  int64_t interleave = getInterleave();
+  if (interleave < 1 || depth % interleave != 0)
+    return emitOpError() << "cannot interleave " << depth << " inputs by "
+                         << interleave;
   return verifyShape(*this, "result", getResult(),
                      {Grouping(outputs, getOutGroup()).total(outputs) / kPanel,
-                      Grouping(inputs, getInGroup()).total(inputs), kPanel});
+                      depth / interleave, interleave * kPanel});
 }
 
 void PackPanelsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
@@ -174,15 +281,17 @@ void PackPanelsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
   int64_t outputs = type.getDimSize(0);
   int64_t inputs = type.getNumElements() / outputs;
   Grouping outGroups(outputs, getOutGroup()), inGroups(inputs, getInGroup());
-  int64_t depth = inGroups.total(inputs);
+  int64_t depth = inGroups.total(inputs), side = getInterleave();
   std::fill(out.begin(), out.end(), 0.0f);
   const float *weight = operands[0].data();
   for (int64_t o = 0; o < outputs; ++o) {
     int64_t channel = outGroups.place(o);
-    float *lane =
-        out.data() + channel / kPanel * depth * kPanel + channel % kPanel;
-    for (int64_t i = 0; i < inputs; ++i)
-      lane[inGroups.place(i) * kPanel] = weight[o * inputs + i];
+    float *panel = out.data() + channel / kPanel * depth * kPanel;
+    float *lane = panel + channel % kPanel * side;
+    for (int64_t i = 0; i < inputs; ++i) {
+      int64_t k = inGroups.place(i);
+      lane[k / side * side * kPanel + k % side] = weight[o * inputs + i];
+    }
   }
 }
 
@@ -192,6 +301,8 @@ LogicalResult PadChannelsOp::verify() {
     return emitOpError() << "expected at least one dimension, found " << type;
   int64_t channels = type.getShape().back();
   if (failed(verifyGroup(*this, "channel", channels, getGroup(), false)))
+    return failure();
+  if (failed(verifySameElement(*this, getInput(), getResult())))
     return failure();
   SmallVector<int64_t> shape(type.getShape().drop_back());
   shape.push_back(Grouping(channels, getGroup()).total(channels) / kPanel);

@@ -61,8 +61,9 @@ int mlir::moe::compileMain(int argc, char **argv) {
                "(default: every level of the target)"),
       cl::value_desc("NAME[,NAME...]"), cl::cat(category));
   static cl::opt<std::string> precision(
-      "precision", cl::desc("f32 (bf16 and int8 are not supported yet)"),
-      cl::value_desc("TYPE"), cl::init("f32"), cl::cat(category));
+      "precision",
+      cl::desc("weights and matrix products: f32 (default), bf16 or int8"),
+      cl::value_desc("TYPE"), cl::cat(category));
   static cl::list<std::string> calibrate(
       "calibrate", cl::desc("images for int8 (not supported yet)"),
       cl::value_desc("FILE"), cl::cat(category));
@@ -96,16 +97,14 @@ int mlir::moe::compileMain(int argc, char **argv) {
     return usage("no specification");
   if (specs.size() > 1)
     return usage("more than one specification: " + specs[1]);
-  if (precision != "f32") {
-    if (precision == "bf16" || precision == "int8")
-      return usage("--precision=" + precision + " is not supported yet");
+  CompileOptions options;
+  options.precision = parsePrecision(precision);
+  if (!options.precision && precision.getNumOccurrences() > 0)
     return usage("unknown precision '" + precision +
                  "', expected f32, bf16 or int8");
-  }
   if (!calibrate.empty())
     return usage("--calibrate is not supported yet");
 
-  CompileOptions options;
   options.spec = specs.front();
   options.output = output;
   options.weights = weights;
@@ -121,27 +120,16 @@ int mlir::moe::compileMain(int argc, char **argv) {
   initializeCodeGen();
   options.triple = llvm::Triple(llvm::Triple::normalize(
       target.empty() ? llvm::sys::getProcessTriple() : target.getValue()));
-  options.cpus = defaultCpus(options.triple);
-  if (options.cpus.empty() || !options.triple.isOSLinux())
+  options.cpus = cpus;
+  llvm::Expected<SmallVector<CpuTarget>> all =
+      selectCpus(options.triple, {}, PrecisionSet());
+  if (!all || all->empty() || !options.triple.isOSLinux())
     return usage("target '" + options.triple.str() +
                  "' is not supported, expected x86_64-linux-gnu or "
                  "aarch64-linux-gnu");
-  if (!cpus.empty()) {
-    options.cpus.clear();
-    for (const std::string &name : cpus) {
-      std::optional<CpuTarget> cpu = resolveCpu(options.triple, name);
-      if (!cpu)
-        return usage("unknown CPU '" + name + "' for " + options.triple.str());
-      // One variant per level, the best level first.
-      if (llvm::none_of(options.cpus, [&](const CpuTarget &other) {
-            return other.level == cpu->level;
-          }))
-        options.cpus.push_back(*cpu);
-    }
-    llvm::sort(options.cpus, [](const CpuTarget &a, const CpuTarget &b) {
-      return a.level > b.level;
-    });
-  }
+  if (auto known = selectCpus(options.triple, options.cpus, PrecisionSet());
+      !known)
+    return usage(llvm::toString(known.takeError()));
   // bin/moe-compile, lib/moe: the same in the build folder as installed.
   static int anchor;
   std::string self = llvm::sys::fs::getMainExecutable(argv[0], &anchor);

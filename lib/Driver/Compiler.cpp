@@ -145,6 +145,9 @@ private:
   LogicalResult link(llvm::Module &code, llvm::TargetMachine &machine,
                      CompiledModel &compiled);
   void countParameters(CompiledModel &compiled);
+  /// Which precisions below f32 the model's products have.
+  PrecisionSet precisions() const;
+  SetPrecisionOptions precisionOptions() const;
 
   /// An error about `file`; always a failure.
   LogicalResult fail(StringRef file, StringRef where, const Twine &message);
@@ -157,6 +160,7 @@ private:
   ModelSpec spec;
   std::optional<WeightStore> store;
   OwningOpRef<ModuleOp> module;
+  Precision precision = Precision::F32;
   int64_t multiplyAdds = 0;
   std::string output;
 };
@@ -189,6 +193,8 @@ LogicalResult Compilation::import() {
   if (failed(parsed))
     return failure();
   spec = std::move(*parsed);
+  precision =
+      options.precision.value_or(spec.precision.value_or(Precision::F32));
   if (!options.weights.empty())
     spec.weightsPath = options.weights;
   FailureOr<WeightStore> opened = WeightStore::open(spec.weightsPath, sink);
@@ -289,7 +295,9 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
     if (isa<ParamOp, ParamTableOp>(op))
       op.erase();
   std::string name = spec.name + "_run_" + level;
-  llvm::replace(name, '-', '_');
+  for (char &c : name)
+    if (!llvm::isAlnum(c))
+      c = '_';
   llvm::Expected<VariantCode> added = addVariant(
       *variant, cpu, name, /*wantsTeam=*/options.kind == EmitKind::Exe, code);
   if (!added)
@@ -298,7 +306,30 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
   return success();
 }
 
+PrecisionSet Compilation::precisions() const {
+  PrecisionSet set;
+  auto add = [&](Precision precision) {
+    set.bf16 |= precision == Precision::BF16;
+    set.int8 |= precision == Precision::Int8;
+  };
+  add(precision);
+  for (const auto &[layer, own] : spec.layerPrecisions)
+    add(own);
+  return set;
+}
+
+SetPrecisionOptions Compilation::precisionOptions() const {
+  SetPrecisionOptions set;
+  set.precision = precisionName(precision).str();
+  for (const auto &[layer, own] : spec.layerPrecisions)
+    set.layers.push_back(layer + "=" + precisionName(own).str());
+  // x86 multiplies unsigned by signed numbers.
+  set.offset = options.triple.getArch() == llvm::Triple::x86_64 ? 128 : 0;
+  return set;
+}
+
 void Compilation::countParameters(CompiledModel &compiled) {
+  compiled.precision = precision;
   compiled.parameters = moe::countParameters(spec);
   compiled.activeParameters = compiled.parameters;
   compiled.multiplyAdds = multiplyAdds;
@@ -330,7 +361,11 @@ LogicalResult Compilation::emitCode() {
 
   CompiledModel compiled;
   countParameters(compiled);
-  for (const CpuTarget &cpu : options.cpus) {
+  llvm::Expected<SmallVector<CpuTarget>> cpus =
+      selectCpus(options.triple, options.cpus, precisions());
+  if (!cpus)
+    return fail(cpus.takeError(), "target");
+  for (const CpuTarget &cpu : *cpus) {
     if (failed(lowerVariant(cpu, code, compiled)))
       return failure();
     if (options.kind <= EmitKind::LLVMDialect)
@@ -476,7 +511,10 @@ LogicalResult Compilation::run() {
 
   if (options.kind == EmitKind::MoE)
     return emitStage(*module);
-  if (failed(runPasses(*module, buildOptimizePipeline)))
+  if (failed(runPasses(*module, [&](OpPassManager &pm) {
+        buildOptimizePipeline(pm);
+        buildPrecisionPipeline(pm, precisionOptions());
+      })))
     return failure();
   multiplyAdds =
       countMultiplyAdds(module->lookupSymbol<func::FuncOp>(kRunFunction));

@@ -32,6 +32,13 @@ void mlir::moe::buildOptimizePipeline(OpPassManager &pm) {
   pm.addPass(moe::createMergeExperts());
 }
 
+void mlir::moe::buildPrecisionPipeline(OpPassManager &pm,
+                                       const SetPrecisionOptions &options) {
+  pm.addPass(moe::createSetPrecision(options));
+  // Layers that read the same tokens round them once.
+  cleanUp(pm);
+}
+
 void mlir::moe::buildLinalgPipeline(OpPassManager &pm) {
   pm.addPass(moe::createConvertMoEToLinalg());
   cleanUp(pm);
@@ -39,6 +46,10 @@ void mlir::moe::buildLinalgPipeline(OpPassManager &pm) {
 }
 
 void mlir::moe::buildVectorPipeline(OpPassManager &pm, const std::string &cpu) {
+  WidenProductsOptions widen;
+  widen.cpu = cpu;
+  pm.addNestedPass<func::FuncOp>(moe::createWidenProducts(widen));
+  pm.addNestedPass<func::FuncOp>(moe::createFuseRounding());
   VectorizeOptions vectorize;
   vectorize.cpu = cpu;
   pm.addNestedPass<func::FuncOp>(moe::createVectorize(vectorize));
@@ -61,6 +72,9 @@ void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
 }
 
 void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
+  LowerDotsOptions dots;
+  dots.cpu = cpu;
+  pm.addNestedPass<func::FuncOp>(moe::createLowerDots(dots));
   ExpandMathOptions expand;
   expand.cpu = cpu;
   pm.addNestedPass<func::FuncOp>(moe::createExpandMath(expand));

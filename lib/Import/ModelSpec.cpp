@@ -597,6 +597,57 @@ static int64_t readNumClasses(SpecContext &context, FieldReader &fields) {
   return std::max<int64_t>(count, 1);
 }
 
+/// The names of layers that can have a precision of their own: those of linear
+/// layers but routers, and of what they are part of. Experts of a block have
+/// theirs together, since they share their code.
+static llvm::StringSet<> namesOfLayers(const ModelSpec &spec) {
+  llvm::StringSet<> names;
+  for (const ExpectedTensor &tensor : expectedTensors(spec)) {
+    auto [layer, kind] = StringRef(tensor.name).rsplit('.');
+    if (kind != "weight" || tensor.shape.size() < 2 ||
+        layer.ends_with("router"))
+      continue;
+    if (size_t expert = layer.find(".experts."); expert != StringRef::npos)
+      layer = layer.take_front(expert + StringRef(".experts").size());
+    for (; layer != "blocks" && names.insert(layer).second &&
+           layer.contains('.');)
+      layer = layer.rsplit('.').first;
+  }
+  return names;
+}
+
+/// `precision`: a name for all layers, or an object of some layers' own.
+static void readPrecision(SpecContext &context, FieldReader &fields,
+                          ModelSpec &spec) {
+  const JsonValue *value = fields.get("precision");
+  if (!value)
+    return;
+  auto read = [&](const JsonValue &from, StringRef path) {
+    std::optional<Precision> known;
+    if (from.kind == JsonScalar::Kind::String)
+      known = parsePrecision(from.text);
+    if (!known)
+      context.error(path, R"(expected "f32", "bf16" or "int8", found )" +
+                              from.describe());
+    return known;
+  };
+  std::string path = fields.pathOf("precision");
+  if (value->kind != JsonScalar::Kind::Object) {
+    spec.precision = read(*value, path);
+    return;
+  }
+  llvm::StringSet<> names = namesOfLayers(spec);
+  for (auto [name, item] : llvm::zip(value->keys, value->items)) {
+    std::string place = jsonMemberPath(path, name);
+    if (!names.contains(name))
+      return context.error(place, "expected the name of a linear layer, or of "
+                                  "what it is part of (\"blocks.0\", "
+                                  "\"blocks.0.attn.qkv\", \"head\")");
+    if (std::optional<Precision> precision = read(item, place))
+      spec.layerPrecisions.push_back({name, *precision});
+  }
+}
+
 static void readModel(SpecContext &context, const JsonValue &root,
                       StringRef path, ModelSpec &spec) {
   FieldReader fields(context, root, "");
@@ -638,6 +689,8 @@ static void readModel(SpecContext &context, const JsonValue &root,
   spec.weightsPath = resolvePath(folder, weights);
   readPreprocess(context, fields.objectField("preprocess"), spec);
   readLabels(context, fields, folder, spec);
+  if (!context.failed)
+    readPrecision(context, fields, spec);
   fields.rejectUnknown();
 
   if (context.failed)

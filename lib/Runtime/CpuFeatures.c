@@ -1,7 +1,7 @@
 //===- CpuFeatures.c - Probing the CPU ----------------------------*- C -*-===//
 //
 // Compiled twice: into the runtime, and to bitcode that the compiler links into
-// every object. Freestanding: no C library, no globals.
+// every object. No globals; of the C library, nothing but getauxval on AArch64.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,6 +23,9 @@ enum {
   LEAF1_ECX_F16C = 1u << 29,
   LEAF7_EBX_BMI = 1u << 3 | 1u << 8, // BMI1, BMI2
   LEAF7_EBX_AVX2 = 1u << 5,
+  LEAF7_ECX_AVX512VNNI = 1u << 11,
+  LEAF7_1_EAX_AVXVNNI = 1u << 4,
+  LEAF7_1_EAX_AVX512BF16 = 1u << 5,
   LEAF7_EBX_AVX512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30, // F DQ CD BW
   EXT1_ECX_LAHF_LZCNT = 1u << 0 | 1u << 5,
   XCR0_YMM = 0x06, // SSE and AVX state
@@ -56,18 +59,49 @@ uint64_t moe_cpu_features(void) {
   if (hasAll(Ecx1, LEAF1_ECX_FMA))
     Features |= MOE_X86_FMA;
 
-  uint32_t Ebx7;
-  if (!__get_cpuid_count(7, 0, &Eax, &Ebx7, &Ecx, &Edx))
+  uint32_t Subleaves, Ebx7, Ecx7, Eax71 = 0;
+  if (!__get_cpuid_count(7, 0, &Subleaves, &Ebx7, &Ecx7, &Edx))
     return Features;
+  if (Subleaves >= 1)
+    __get_cpuid_count(7, 1, &Eax71, &Ebx, &Ecx, &Edx);
   if (hasAll(Ebx7, LEAF7_EBX_AVX2))
     Features |= MOE_X86_AVX2;
   if (hasAll(Xcr0, XCR0_ZMM) && hasAll(Ebx7, LEAF7_EBX_AVX512) &&
-      hasAll(Ebx7, Leaf7EbxAvx512VL))
+      hasAll(Ebx7, Leaf7EbxAvx512VL)) {
     Features |= MOE_X86_AVX512;
+    if (hasAll(Ecx7, LEAF7_ECX_AVX512VNNI))
+      Features |= MOE_X86_AVX512VNNI;
+    if (hasAll(Eax71, LEAF7_1_EAX_AVX512BF16))
+      Features |= MOE_X86_AVX512BF16;
+  }
+  if (hasAll(Eax71, LEAF7_1_EAX_AVXVNNI))
+    Features |= MOE_X86_AVXVNNI;
   if (__get_cpuid(0x80000001u, &Eax, &Ebx, &Ecx, &Edx) &&
       hasAll(Ecx, EXT1_ECX_LAHF_LZCNT) && hasAll(Ebx7, LEAF7_EBX_BMI) &&
       hasAll(Ecx1, LEAF1_ECX_V2 | LEAF1_ECX_MOVBE | LEAF1_ECX_F16C))
     Features |= MOE_X86_BMI2;
+  return Features;
+}
+
+#elif defined(__aarch64__)
+
+// As <sys/auxv.h> has it; the bitcode is made without the C library's headers.
+unsigned long getauxval(unsigned long Type);
+
+// As in Linux's linux/auxvec.h and asm/hwcap.h.
+enum {
+  AUX_HWCAP = 16,
+  AUX_HWCAP2 = 26,
+  HWCAP_BIT_ASIMDDP = 1u << 20,
+  HWCAP2_BIT_BF16 = 1u << 14
+};
+
+uint64_t moe_cpu_features(void) {
+  uint64_t Features = MOE_CPU_PROBED;
+  if (getauxval(AUX_HWCAP) & HWCAP_BIT_ASIMDDP)
+    Features |= MOE_ARM_DOTPROD;
+  if (getauxval(AUX_HWCAP2) & HWCAP2_BIT_BF16)
+    Features |= MOE_ARM_BF16;
   return Features;
 }
 

@@ -16,13 +16,20 @@ using llvm::Triple;
 static constexpr uint64_t kV3Features =
     MOE_X86_AVX | MOE_X86_AVX2 | MOE_X86_FMA | MOE_X86_BMI2;
 
+static constexpr uint64_t kV4Features = kV3Features | MOE_X86_AVX512;
+
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name        arch             LLVM's name, features    regs lanes fma    lookup features
-  {"x86-64",    Triple::x86_64,  "x86-64",    "",         16,  4,    false, false, 0},
-  {"x86-64-v3", Triple::x86_64,  "x86-64-v3", "",         16,  8,    true,  false, kV3Features},
-  {"x86-64-v4", Triple::x86_64,  "x86-64-v4", "",         32,  16,   true,  true,  kV3Features | MOE_X86_AVX512},
-  {"armv8-a",   Triple::aarch64, "generic",   "+neon",    32,  4,    true,  false, 0},
+  // name              arch             LLVM's name, features                         regs lanes fma    lookup bf16   int8   features
+  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, false, false, false, 0},
+  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  false, false, false, kV3Features},
+  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  false, false, true,  kV3Features | MOE_X86_AVXVNNI},
+  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  true,  false, false, kV4Features},
+  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  true,  false, true,  kV4Features | MOE_X86_AVX512VNNI},
+  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  true,  true,  true,  kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
+  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  false, false, false, 0},
+  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  false, false, true,  MOE_ARM_DOTPROD},
+  {"armv8-a+bf16",    Triple::aarch64, "generic",   "+neon,+dotprod,+bf16",            32,  4,    true,  false, true,  true,  MOE_ARM_DOTPROD | MOE_ARM_BF16},
 };
 // clang-format on
 
@@ -38,8 +45,9 @@ const CpuLevel *mlir::moe::findCpuLevel(StringRef name) {
 /// features too in LLVM, hence the list of what counts.
 static bool covers(const llvm::MCSubtargetInfo &subtarget,
                    const CpuLevel &level) {
-  if (level.arch == Triple::aarch64)
-    return subtarget.checkFeatures(level.llvmFeatures.str());
+  if (!level.llvmFeatures.empty() &&
+      !subtarget.checkFeatures(level.llvmFeatures.str()))
+    return false;
   static constexpr std::pair<uint64_t, StringRef> kNeeded[] = {
       {MOE_X86_AVX, "+avx"},
       {MOE_X86_AVX2, "+avx2"},
@@ -52,8 +60,23 @@ static bool covers(const llvm::MCSubtargetInfo &subtarget,
   });
 }
 
+/// Whether `level` has something for these precisions that the levels before it
+/// have not.
+static bool serves(const CpuLevel &level, const PrecisionSet &precisions) {
+  for (const CpuLevel *before = &level; before-- != kLevels;) {
+    if (before->arch != level.arch)
+      break;
+    if (before->lanes == level.lanes && before->fma == level.fma &&
+        (!precisions.bf16 || before->dotBf16 == level.dotBf16) &&
+        (!precisions.int8 || before->dotInt8 == level.dotInt8))
+      return false;
+  }
+  return true;
+}
+
 std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
-                                               StringRef name) {
+                                               StringRef name,
+                                               PrecisionSet precisions) {
   const CpuLevel *level = findCpuLevel(name);
   if (level && level->arch == triple.getArch())
     return CpuTarget{level, level->llvmCpu.str()};
@@ -76,17 +99,34 @@ std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
       target->createMCSubtargetInfo(triple, cpu, ""));
   const CpuLevel *best = nullptr;
   for (const CpuLevel &level : kLevels)
-    if (level.arch == triple.getArch() && covers(*subtarget, level))
+    if (level.arch == triple.getArch() && serves(level, precisions) &&
+        covers(*subtarget, level))
       best = &level;
   if (!best)
     return std::nullopt;
   return CpuTarget{best, cpu};
 }
 
-llvm::SmallVector<CpuTarget> mlir::moe::defaultCpus(const Triple &triple) {
+llvm::Expected<llvm::SmallVector<CpuTarget>>
+mlir::moe::selectCpus(const Triple &triple, llvm::ArrayRef<std::string> names,
+                      PrecisionSet precisions) {
   llvm::SmallVector<CpuTarget> cpus;
-  for (const CpuLevel &level : llvm::reverse(kLevels))
-    if (level.arch == triple.getArch())
-      cpus.push_back({&level, level.llvmCpu.str()});
+  if (names.empty())
+    for (const CpuLevel &level : kLevels)
+      if (level.arch == triple.getArch() && serves(level, precisions))
+        cpus.push_back({&level, level.llvmCpu.str()});
+  for (const std::string &name : names) {
+    std::optional<CpuTarget> cpu = resolveCpu(triple, name, precisions);
+    if (!cpu)
+      return llvm::createStringError("unknown CPU '%s' for %s", name.c_str(),
+                                     triple.str().c_str());
+    if (llvm::none_of(cpus, [&](const CpuTarget &other) {
+          return other.level == cpu->level;
+        }))
+      cpus.push_back(*cpu);
+  }
+  llvm::sort(cpus, [](const CpuTarget &a, const CpuTarget &b) {
+    return a.level > b.level;
+  });
   return cpus;
 }

@@ -51,6 +51,34 @@ private:
   const WeightStore &store;
 };
 
+/// Writes `values`, which numbers of type `To` can hold, and returns how many
+/// bytes they are. Little-endian on both sides: so are all targets and hosts
+/// that the compiler runs on.
+template <typename To>
+size_t writeNumbers(ArrayRef<float> values, llvm::raw_ostream &os,
+                    function_ref<To(float)> convert) {
+  std::vector<To> numbers(values.size());
+  llvm::transform(values, numbers.begin(), convert);
+  size_t bytes = numbers.size() * sizeof(To);
+  os.write(reinterpret_cast<const char *>(numbers.data()), bytes);
+  return bytes;
+}
+
+size_t writeAs(Type type, ArrayRef<float> values, llvm::raw_ostream &os) {
+  if (type.isInteger(8))
+    return writeNumbers<int8_t>(values, os,
+                                [](float value) { return int8_t(value); });
+  if (type.isInteger(32))
+    return writeNumbers<int32_t>(values, os,
+                                 [](float value) { return int32_t(value); });
+  if (type.isBF16())
+    // The upper half of the f32; the recipe has rounded.
+    return writeNumbers<uint16_t>(values, os, [](float value) {
+      return uint16_t(llvm::bit_cast<uint32_t>(value) >> 16);
+    });
+  return writeNumbers<float>(values, os, [](float value) { return value; });
+}
+
 } // namespace
 
 std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
@@ -71,12 +99,9 @@ std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
     WeightSection section{name.str(), weightSymbol(module, name), position, 0};
     for (ParamOp param : params) {
       os.write_zeros(*param.getOffset() - section.size);
-      std::vector<float> values = evaluator.evaluate(param);
-      // Little-endian on both sides: so are all targets and hosts that the
-      // compiler runs on.
-      size_t bytes = values.size() * sizeof(float);
-      os.write(reinterpret_cast<const char *>(values.data()), bytes);
-      section.size = *param.getOffset() + bytes;
+      section.size =
+          *param.getOffset() + writeAs(param.getTensorType().getElementType(),
+                                       evaluator.evaluate(param), os);
     }
     position += section.size;
     sections.push_back(std::move(section));

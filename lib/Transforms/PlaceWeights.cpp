@@ -22,8 +22,9 @@ struct PlaceWeights : moe::impl::PlaceWeightsBase<PlaceWeights> {
     SymbolTable symbols(module);
     llvm::StringMap<int64_t> used;
     auto endOf = [](ParamOp param) {
+      RankedTensorType type = param.getTensorType();
       return int64_t(*param.getOffset()) +
-             param.getTensorType().getNumElements() * int64_t(sizeof(float));
+             type.getNumElements() * int64_t(type.getElementTypeBitWidth() / 8);
     };
     for (auto param : module.getOps<ParamOp>())
       if (param.getOffset()) {

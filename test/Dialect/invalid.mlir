@@ -10,12 +10,12 @@ moe.param @p : tensor<4xf32> at -64
 
 // -----
 
-// expected-error@+1 {{'moe.param' op attribute 'type' failed to satisfy constraint: type attribute of statically shaped tensor of 32-bit float}}
+// expected-error@+1 {{'moe.param' op attribute 'type' failed to satisfy constraint: type attribute of statically shaped tensor of f32, bf16, i8 or i32}}
 moe.param @p : tensor<4xf64>
 
 // -----
 
-// expected-error@+1 {{'moe.param' op attribute 'type' failed to satisfy constraint: type attribute of statically shaped tensor of 32-bit float}}
+// expected-error@+1 {{'moe.param' op attribute 'type' failed to satisfy constraint: type attribute of statically shaped tensor of f32, bf16, i8 or i32}}
 moe.param @p : tensor<?xf32>
 
 // -----
@@ -832,7 +832,7 @@ moe.param @q : tensor<3x8xf32> = {
 moe.param @p0 : tensor<4x8xf32>
 moe.param @q : tensor<2x6xf32> = {
   %0 = moe.get @p0 : tensor<4x8xf32>
-  // expected-error@+1 {{'moe.slice_rows' op changes the width from 8 to 6}}
+  // expected-error@+1 {{'moe.slice_rows' op changes the width from 'tensor<4x8xf32>' to 'tensor<2x6xf32>'}}
   %r = moe.slice_rows %0 from 0 : tensor<4x8xf32> -> tensor<2x6xf32>
   moe.yield %r : tensor<2x6xf32>
 }

@@ -26,6 +26,29 @@ def ConvertMoEToLinalg : Pass<"convert-moe-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::bufferization::BufferizationDialect"];
 }
 
+def WidenProducts : Pass<"moe-widen-products", "::mlir::func::FuncOp"> {
+  let summary = "bf16 inputs as f32 where the CPU cannot multiply bf16";
+  let description = [{
+    On a CPU without products of bf16, the inputs of such a product become f32
+    again, from before they were rounded where possible. Its weights stay bf16 in
+    memory: `moe-vectorize` widens them in registers.
+  }];
+  let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
+    "row of the target table: a CPU's name">];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect",
+    "::mlir::tensor::TensorDialect", "::mlir::arith::ArithDialect",
+    "::mlir::bufferization::BufferizationDialect"];
+}
+
+def FuseRounding : Pass<"moe-fuse-rounding", "::mlir::func::FuncOp"> {
+  let summary = "round values where they are made";
+  let description = [{
+    Fuses an element-wise generic that rounds to bf16 into the one that makes
+    what it rounds, if nobody else reads that.
+  }];
+  let dependentDialects = ["::mlir::linalg::LinalgDialect"];
+}
+
 def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
   let summary = "tile and vectorise linalg for a target's registers";
   let description = [{
@@ -38,13 +61,18 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     several rows works, it prefetches its share of the weight's next panels.
 
     A transposition goes through registers in blocks of 4 by 16 if the input's
-    last dimension is a multiple of 4. Any other generic is done in vectors if it
+    last dimension is a multiple of 4.
+
+    A product of bf16 or i8, whose weights lie interleaved (`moe.pack_panels`),
+    takes steps of two or four over k: it becomes `moe.dot`s on vectors of the
+    sums' 16 lanes. Where its inputs are f32 (`moe-widen-products`), the weights
+    are widened in registers. Any other generic is done in vectors if it
     has a dimension of 16 lanes, else in scalars.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
     "row of the target table: a CPU's name">];
-  let dependentDialects = ["::mlir::vector::VectorDialect",
-    "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+  let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::vector::VectorDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::arith::ArithDialect", "::mlir::ub::UBDialect",
     "::mlir::bufferization::BufferizationDialect"];
 }
@@ -62,6 +90,20 @@ def ExpandMath : Pass<"moe-expand-math", "::mlir::func::FuncOp"> {
     "row of the target table: a CPU's name">];
   let dependentDialects = ["::mlir::arith::ArithDialect",
     "::mlir::math::MathDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def LowerDots : Pass<"moe-lower-dots", "::mlir::func::FuncOp"> {
+  let summary = "moe.dot as the CPU's instructions";
+  let description = [{
+    bf16: `vdpbf16ps`, `bfdot`. i8: `vpdpbusd`, `sdot`; where there is none,
+    `pmaddwd` of even and odd numbers widened to 16 bits, or `smull`, `addp` and
+    `sadalp`. Fails where the CPU cannot do it.
+  }];
+  let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
+    "row of the target table: a CPU's name">];
+  let dependentDialects = ["::mlir::arith::ArithDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect",
+    "::mlir::x86vector::X86VectorDialect"];
 }
 
 def LowerCopies : Pass<"moe-lower-copies", "::mlir::func::FuncOp"> {

@@ -14,9 +14,9 @@ def WeightExprOpInterface : OpInterface<"WeightExprOpInterface"> {
   }];
   let methods = [
     InterfaceMethod<[{
-        Computes the op's result from its operands, all f32 and row-major as
-        their tensor types say. `out` has the result's number of elements and
-        is uninitialised.
+        Computes the op's result from its operands, all row-major as their
+        tensor types say, values of every type as the f32 that they equal. `out`
+        has the result's number of elements and is uninitialised.
       }],
       "void", "evaluate",
       (ins "::llvm::ArrayRef<::llvm::ArrayRef<float>>":$operands,

@@ -35,6 +35,10 @@ def F32StaticTensor : Type<And<[StaticShapeTensorOf<[F32]>.predicate,
     CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
     "statically shaped tensor of 32-bit float values",
     "::mlir::RankedTensorType">;
+/// All dimensions but the first count as one.
+def F32MatrixLike : Type<And<[F32StaticTensor.predicate,
+    Neg<HasAnyRankOfPred<[0, 1]>>]>, "tensor of f32 with a static shape and at "
+    "least two dimensions", "::mlir::RankedTensorType">;
 def F32Vector1D : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[1]>]>,
     "1-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
 def F32Matrix : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[2]>]>,
@@ -44,6 +48,21 @@ def F32Image : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[3]>]>,
     "::mlir::RankedTensorType">;
 def F32Kernel : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[4]>]>,
     "4-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
+/// What weights and activations are made of: f32, or a lower precision.
+class StaticTensorOf<list<Type> types, string text> : Type<
+    And<[StaticShapeTensorOf<types>.predicate,
+         CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
+    "statically shaped tensor of " # text, "::mlir::RankedTensorType">;
+def AnyStaticTensor : StaticTensorOf<[F32, BF16, I8, I32], "f32, bf16, i8 or i32">;
+class MatrixOf<Type tensor, string text> : Type<
+    And<[tensor.predicate, HasAnyRankOfPred<[2]>]>,
+    "2-D tensor of " # text # " with a static shape", "::mlir::RankedTensorType">;
+def FactorMatrix : MatrixOf<StaticTensorOf<[F32, BF16, I8], "f32, bf16 or i8">,
+    "f32, bf16 or i8">;
+def SumMatrix : MatrixOf<StaticTensorOf<[F32, I32], "f32 or i32">, "f32 or i32">;
+def I8Matrix : MatrixOf<StaticTensorOf<[I8], "i8">, "i8">;
+def I32Matrix : MatrixOf<StaticTensorOf<[I32], "i32">, "i32">;
+def BF16Matrix : MatrixOf<StaticTensorOf<[BF16], "bf16">, "bf16">;
 def IndexVector : StaticShapeTensorOf<[Index]>;
 def IndexMatrix : Type<And<[StaticShapeTensorOf<[Index]>.predicate,
     HasAnyRankOfPred<[2]>]>, "2-D tensor of index with a static shape",
@@ -66,7 +85,8 @@ def ParamOp : MoE_Op<"param", [Symbol, IsolatedFromAbove, SingleBlock,
     importer gives each expert a section of its own; `moe-place-weights` sets
     the offsets of those parameters that the code reads.
 
-    Constraints: (1) the type is a static-shaped f32 tensor; (2) a recipe holds
+    Constraints: (1) the type is a static-shaped tensor of f32 or, with a recipe,
+    of bf16, i8 or i32; (2) a recipe holds
     weight expressions and `moe.get` only and yields one value of the
     parameter's type; (3) the offset is not negative.
 
@@ -82,7 +102,7 @@ def ParamOp : MoE_Op<"param", [Symbol, IsolatedFromAbove, SingleBlock,
     }
     ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<F32StaticTensor>:$type,
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<AnyStaticTensor>:$type,
       OptionalAttr<StrAttr>:$section, OptionalAttr<I64Attr>:$offset);
   let regions = (region MaxSizedRegion<1>:$recipe);
   let assemblyFormat = [{
@@ -123,7 +143,7 @@ def ParamTableOp : MoE_Op<"param_table", [Symbol, HasParent<"::mlir::ModuleOp">,
     ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, FlatSymbolRefArrayAttr:$params,
-      TypeAttrOf<F32StaticTensor>:$type);
+      TypeAttrOf<AnyStaticTensor>:$type);
   let assemblyFormat = "$sym_name $params `:` $type attr-dict";
   let extraClassDeclaration = [{
     ::mlir::RankedTensorType getTensorType() {
@@ -150,7 +170,7 @@ def GetOp : MoE_Op<"get", [Pure,
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$param, Optional<Index>:$expert);
-  let results = (outs F32StaticTensor:$result);
+  let results = (outs AnyStaticTensor:$result);
   let assemblyFormat =
       "$param (`[` $expert^ `]`)? attr-dict `:` type($result)";
 }
@@ -175,7 +195,7 @@ def WeightsOp : MoE_Op<"weights", [Pure,
     ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$param, Optional<Index>:$expert);
-  let results = (outs StaticShapeMemRefOf<[F32]>:$result);
+  let results = (outs StaticShapeMemRefOf<[F32, BF16, I8, I32]>:$result);
   let assemblyFormat =
       "$param (`[` $expert^ `]`)? attr-dict `:` type($result)";
 }
@@ -623,6 +643,240 @@ def HeadOp : MoE_LayerOp<"head"> {
   }];
 }
 
+//===----------------------------------------------------------------------===//
+// Lower precision
+//===----------------------------------------------------------------------===//
+
+def PatchesOp : MoE_Op<"patches", [Pure]> {
+  let summary = "an image's patches as rows";
+  let description = [{
+    Row p of the result is patch p of the image [C, H, W], its pixels in the order
+    [C, Ph, Pw]: the input of the patch embedding as a matrix product. Pixels are
+    rounded to the result's element type.
+
+    Constraints: (1) the patch divides the image; (2) the result is
+    [patches, C·Ph·Pw].
+
+    Example:
+
+    ```mlir
+    %p = moe.patches %image size 32, 32
+        : tensor<3x224x224xf32> -> tensor<49x3072xbf16>
+    ```
+  }];
+  let arguments = (ins F32Image:$image, I64Attr:$height, I64Attr:$width);
+  let results = (outs MatrixOf<StaticTensorOf<[F32, BF16], "f32 or bf16">,
+      "f32 or bf16">:$result);
+  let assemblyFormat = [{
+    $image `size` $height `,` $width attr-dict `:` type($image) `->`
+    type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def PlaceTokensOp : MoE_Op<"place_tokens", [Pure,
+    AllTypesMatch<["table", "result"]>]> {
+  let summary = "tokens from projected patches and a table of offsets";
+  let description = [{
+    The first `prefix` rows are those of the table [N, D]; row prefix + p is row p
+    of the patches plus row prefix + p of the table.
+
+    Constraints: (1) N = prefix + number of patches; (2) the widths agree.
+
+    Example:
+
+    ```mlir
+    %x = moe.place_tokens %p, %table prefix 1
+        : tensor<49x192xf32>, tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$patches, F32Matrix:$table, I64Attr:$prefix);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $patches `,` $table `prefix` $prefix attr-dict `:` type($patches) `,`
+    type($table)
+  }];
+  let hasVerifier = 1;
+}
+
+def LinearOp : MoE_LayerOp<"linear"> {
+  let summary = "a matrix product with a weight, in any precision";
+  let description = [{
+    (x - offset)·Wᵀ (+ b) for x of shape [M, K] and W of [N, K], both of f32, bf16
+    or i8. Products of f32 and bf16 are summed in f32, those of i8 in i32.
+
+    `offset` is the zero point of quantised inputs, which are signed if it is 0
+    and unsigned otherwise: 128 where the CPU multiplies unsigned by signed
+    numbers.
+
+    `out_group` and `in_group` say how many channels of the output and the input
+    belong together, such as those of a head: each group is padded by itself in
+    the layout of panels.
+
+    Constraints: (1) input and weight have one element type and K columns; the
+    result is [M, N], of i32 for i8 and of f32 otherwise; (2) a bias is [N], and
+    of floating-point products only; (3) an offset is 128 and of i8 only; (4) the
+    groups divide N and K.
+
+    Example:
+
+    ```mlir
+    %y = moe.linear %x weight(%w) bias(%b) groups(64, 192)
+        : tensor<50x192xbf16>, tensor<192x192xbf16>, tensor<192xf32>
+        -> tensor<50x192xf32>
+    %a = moe.linear %q offset 128 weight(%v) groups(192, 192)
+        : tensor<50x192xi8>, tensor<192x192xi8> -> tensor<50x192xi32>
+    ```
+  }];
+  let arguments = (ins FactorMatrix:$input, FactorMatrix:$weight,
+      Optional<F32Vector1D>:$bias, I64Attr:$out_group, I64Attr:$in_group,
+      DefaultValuedAttr<I64Attr, "0">:$offset);
+  let results = (outs SumMatrix:$result);
+  let assemblyFormat = [{
+    $input (`offset` $offset^)? `weight` `(` $weight `)`
+    (`bias` `(` $bias^ `)`)? `groups` `(` $out_group `,` $in_group `)` attr-dict
+    `:` type($input) `,` type($weight) (`,` type($bias)^)? `->` type($result)
+  }];
+}
+
+def QuantizeOp : MoE_Op<"quantize", [Pure]> {
+  let summary = "activations as 8-bit integers";
+  let description = [{
+    q = offset + round(x / s), ties to even, with q - offset in [-127, 127].
+
+    Without `scale`, each row has its own scale s, which is the second result:
+    the row's largest magnitude / 127, so that nothing is cut off and no data is
+    needed beforehand. With `scale`, s is that constant, and what lies beyond its
+    reach is cut off.
+
+    A row with a NaN or an infinity has a scale that is none either, and so the
+    product's row is.
+
+    Constraints: (1) the shapes agree; (2) scales of [M] if and only if there is
+    no constant one; (3) a constant scale is positive and finite.
+
+    Example:
+
+    ```mlir
+    %q, %s = moe.quantize %x offset 128
+        : tensor<50x192xf32> -> tensor<50x192xi8>, tensor<50xf32>
+    %p = moe.quantize %x scale 0.031 offset 0
+        : tensor<50x192xf32> -> tensor<50x192xi8>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, OptionalAttr<F64Attr>:$scale,
+      I64Attr:$offset);
+  let results = (outs I8Matrix:$result, Optional<F32Vector1D>:$scales);
+  let assemblyFormat = [{
+    $input (`scale` $scale^)? `offset` $offset attr-dict `:` type($input) `->`
+    type($result) (`,` type($scales)^)?
+  }];
+  let hasVerifier = 1;
+}
+
+def DequantizeOp : MoE_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
+  let summary = "a product of 8-bit integers as f32";
+  let description = [{
+    y[m][n] = sums[m][n] · rows[m] · columns[n] (+ bias[n]): `rows` are the
+    activations' scales, `columns` the weight's. Without `rows` the activations
+    had one scale for all, which is in `columns`.
+
+    Constraints: (1) rows is [M], columns and bias are [N] for sums of [M, N];
+    (2) the group divides N, as in `moe.linear`.
+
+    Example:
+
+    ```mlir
+    %y = moe.dequantize %a rows(%s) columns(%v) bias(%b) group 192
+        : (tensor<50x192xi32>, tensor<50xf32>, tensor<192xf32>, tensor<192xf32>)
+        -> tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins I32Matrix:$sums, Optional<F32Vector1D>:$rows,
+      F32Vector1D:$columns, Optional<F32Vector1D>:$bias, I64Attr:$group);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $sums (`rows` `(` $rows^ `)`)? `columns` `(` $columns `)`
+    (`bias` `(` $bias^ `)`)? `group` $group attr-dict `:`
+    functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "an activation function of each value";
+  let description = [{
+    As between the layers of `moe.mlp`.
+
+    Example:
+
+    ```mlir
+    %h = moe.activate %y gelu : tensor<50x768xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$input, MoE_ActivationAttr:$activation);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$input $activation attr-dict `:` type($input)";
+}
+
+def AttendOp : MoE_LayerOp<"attend", [AllTypesMatch<["queries", "result"]>]> {
+  let summary = "attention without its projections";
+  let description = [{
+    softmax(scale · q kᵀ) v for each head: what lies between the projections of
+    `moe.attention`. M queries ask, N tokens answer.
+
+    Constraints: (1) keys and values have one type and the queries' width;
+    (2) heads divide it.
+
+    Example:
+
+    ```mlir
+    %a = moe.attend %q, %k, %v heads 3 scale 1.0
+        : tensor<1x192xf32>, tensor<50x192xf32>, tensor<50x192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$queries, F32Matrix:$keys, F32Matrix:$values,
+      I64Attr:$heads, F64Attr:$scale);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = [{
+    $queries `,` $keys `,` $values `heads` $heads `scale` $scale attr-dict `:`
+    type($queries) `,` type($keys) `,` type($values)
+  }];
+}
+
+def DotOp : MoE_Op<"dot", [Pure, AllTypesMatch<["sums", "result"]>,
+    AllTypesMatch<["inputs", "weights"]>]> {
+  let summary = "sums of a few products in each lane of a vector";
+  let description = [{
+    sums[i] + the sum over j of inputs[n·i + j] · weights[n·i + j], where n is 2
+    for bf16 and 4 for i8. With `unsigned`, the inputs are. What CPUs have
+    instructions for; `moe-lower-dots` knows which.
+
+    Constraints: (1) inputs have n lanes for each of the sums, which are f32 for
+    bf16 and i32 for i8.
+
+    Example:
+
+    ```mlir
+    %1 = moe.dot %0, %a, %b : vector<16xf32>, vector<32xbf16>
+    %3 = moe.dot %2, %c, %d unsigned : vector<16xi32>, vector<64xi8>
+    ```
+  }];
+  let arguments = (ins VectorOfRankAndType<[1], [F32, I32]>:$sums,
+      VectorOfRankAndType<[1], [BF16, I8]>:$inputs,
+      VectorOfRankAndType<[1], [BF16, I8]>:$weights, UnitAttr:$isUnsigned);
+  let results = (outs VectorOfRankAndType<[1], [F32, I32]>:$result);
+  let assemblyFormat = [{
+    $sums `,` $inputs `,` $weights (`unsigned` $isUnsigned^)? attr-dict `:`
+    type($sums) `,` type($inputs)
+  }];
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Regions' ends
+//===----------------------------------------------------------------------===//
+
 def YieldOp : MoE_Op<"yield", [Pure, Terminator,
     ParentOneOf<["ParamOp", "ExpertsOp", "TokenExpertsOp"]>]> {
   let summary = "what a region yields";
@@ -635,7 +889,7 @@ def YieldOp : MoE_Op<"yield", [Pure, Terminator,
     moe.yield %0 : tensor<50x192xf32>
     ```
   }];
-  let arguments = (ins F32StaticTensor:$value);
+  let arguments = (ins AnyStaticTensor:$value);
   let assemblyFormat = "$value attr-dict `:` type($value)";
 }
 
@@ -712,10 +966,12 @@ def ScaleRowsOp : MoE_WeightOp<"scale_rows",
 def SliceRowsOp : MoE_WeightOp<"slice_rows"> {
   let summary = "some of the rows";
   let description = [{
-    The rows from `first` on, as many as the result has: how the part for the
-    queries, the keys or the values is taken out of attention's fused weight.
+    The rows (entries, of a vector) from `first` on, as many as the result has:
+    how the part for the queries, the keys or the values is taken out of
+    attention's fused weight and bias.
 
-    Constraints: (1) the rows are rows of the matrix; (2) the width stays.
+    Constraints: (1) rank 1 or 2; (2) the rows are rows of the input; (3) the
+    width stays.
 
     Example:
 
@@ -723,10 +979,10 @@ def SliceRowsOp : MoE_WeightOp<"slice_rows"> {
     %0 = moe.slice_rows %w from 192 : tensor<576x192xf32> -> tensor<192x192xf32>
     ```
   }];
-  let arguments = (ins F32Matrix:$matrix, I64Attr:$first);
-  let results = (outs F32Matrix:$result);
+  let arguments = (ins F32StaticTensor:$input, I64Attr:$first);
+  let results = (outs F32StaticTensor:$result);
   let assemblyFormat =
-      "$matrix `from` $first attr-dict `:` type($matrix) `->` type($result)";
+      "$input `from` $first attr-dict `:` type($input) `->` type($result)";
 }
 
 def TransposeBlocksOp : MoE_WeightOp<"transpose_blocks"> {
@@ -789,8 +1045,13 @@ def PackPanelsOp : MoE_WeightOp<"pack_panels"> {
     every g rows of W start a new panel; with `in_group` g, every g columns are
     padded with zeros to a multiple of 16. A group of 0 means no padding.
 
-    Constraints: (1) a group divides its dimension; (2) the result has the shape
-    that follows.
+    With `interleave` n, the weights of n inputs that follow each other lie side
+    by side for each channel: result[p][k][n·c + i] is channel 16·p + c for input
+    n·k + i. That is what instructions for lower precision take, which sum the
+    products of two bf16 or four i8 in a lane.
+
+    Constraints: (1) a group divides its dimension; (2) n divides the padded
+    inputs; (3) the result has the shape that follows.
 
     Example:
 
@@ -799,13 +1060,94 @@ def PackPanelsOp : MoE_WeightOp<"pack_panels"> {
         : tensor<768x192xf32> -> tensor<48x192x16xf32>
     ```
   }];
-  let arguments = (ins F32StaticTensor:$matrix, I64Attr:$out_group,
-      I64Attr:$in_group);
-  let results = (outs F32Image:$result);
+  let arguments = (ins AnyStaticTensor:$matrix, I64Attr:$out_group,
+      I64Attr:$in_group, DefaultValuedAttr<I64Attr, "1">:$interleave);
+  let results = (outs AnyStaticTensor:$result);
   let assemblyFormat = [{
-    $matrix `groups` `(` $out_group `,` $in_group `)` attr-dict `:`
-    type($matrix) `->` type($result)
+    $matrix `groups` `(` $out_group `,` $in_group `)`
+    (`interleave` $interleave^)? attr-dict `:` type($matrix) `->` type($result)
   }];
+}
+
+def RoundOp : MoE_WeightOp<"round"> {
+  let summary = "a weight in bf16";
+  let description = [{
+    Each value rounded to the nearest bf16, ties to even. All dimensions but the
+    first count as one.
+
+    Constraints: (1) the result is [O, I] for a weight of [O, I...].
+
+    Example:
+
+    ```mlir
+    %0 = moe.round %w : tensor<768x192xf32> -> tensor<768x192xbf16>
+    ```
+  }];
+  let arguments = (ins F32MatrixLike:$matrix);
+  let results = (outs BF16Matrix:$result);
+  let assemblyFormat = "$matrix attr-dict `:` type($matrix) `->` type($result)";
+}
+
+def RowScalesOp : MoE_WeightOp<"row_scales"> {
+  let summary = "the scale with which each row is quantised";
+  let description = [{
+    The row's largest magnitude / 127, times `factor`: the constant scale of the
+    activations, or 1. A row is an output channel.
+
+    Constraints: (1) an entry for each row; (2) the factor is positive and finite.
+
+    Example:
+
+    ```mlir
+    %s = moe.row_scales %w by 1.0 : tensor<768x192xf32>
+    ```
+  }];
+  let arguments = (ins F32MatrixLike:$matrix, F64Attr:$factor);
+  let results = (outs F32Vector1D:$result);
+  let assemblyFormat =
+      "$matrix `by` $factor attr-dict `:` type($matrix) `->` type($result)";
+}
+
+def QuantizeRowsOp : MoE_WeightOp<"quantize_rows"> {
+  let summary = "a weight as 8-bit integers, each row with its scale";
+  let description = [{
+    round(w · 127 / largest magnitude of the row), ties to even: symmetric, in
+    [-127, 127], so that a product of two never overflows where pairs are summed
+    in 16 bits. A row of zeros stays one. All dimensions but the first count as
+    one.
+
+    Constraints: (1) the result is [O, I] for a weight of [O, I...].
+
+    Example:
+
+    ```mlir
+    %q = moe.quantize_rows %w : tensor<768x192xf32> -> tensor<768x192xi8>
+    ```
+  }];
+  let arguments = (ins F32MatrixLike:$matrix);
+  let results = (outs I8Matrix:$result);
+  let assemblyFormat = "$matrix attr-dict `:` type($matrix) `->` type($result)";
+}
+
+def RowSumsOp : MoE_WeightOp<"row_sums"> {
+  let summary = "the sum of each row times a factor";
+  let description = [{
+    What the zero point of the inputs adds to a product, with the factor -offset.
+
+    Constraints: (1) an entry for each row.
+
+    Example:
+
+    ```mlir
+    %c = moe.row_sums %q by -128 : tensor<768x192xi8> -> tensor<768xi32>
+    ```
+  }];
+  let arguments = (ins I8Matrix:$matrix, I64Attr:$factor);
+  let results = (outs Type<And<[StaticTensorOf<[I32], "i32">.predicate,
+      HasAnyRankOfPred<[1]>]>, "1-D tensor of i32 with a static shape",
+      "::mlir::RankedTensorType">:$result);
+  let assemblyFormat =
+      "$matrix `by` $factor attr-dict `:` type($matrix) `->` type($result)";
 }
 
 def PadChannelsOp : MoE_WeightOp<"pad_channels"> {
@@ -823,8 +1165,8 @@ def PadChannelsOp : MoE_WeightOp<"pad_channels"> {
     %0 = moe.pad_channels %b group 20 : tensor<60xf32> -> tensor<6x16xf32>
     ```
   }];
-  let arguments = (ins F32StaticTensor:$input, I64Attr:$group);
-  let results = (outs F32StaticTensor:$result);
+  let arguments = (ins AnyStaticTensor:$input, I64Attr:$group);
+  let results = (outs AnyStaticTensor:$result);
   let assemblyFormat =
       "$input `group` $group attr-dict `:` type($input) `->` type($result)";
 }

@@ -3,6 +3,7 @@
 #ifndef MOE_DRIVER_COMPILER_H
 #define MOE_DRIVER_COMPILER_H
 
+#include "moe/Dialect/Precision.h"
 #include "moe/Target/CpuTable.h"
 
 #include "mlir/Support/LLVM.h"
@@ -47,8 +48,10 @@ struct CompileOptions {
   std::string weights;
   EmitKind kind = EmitKind::Exe;
   llvm::Triple triple;
-  /// The variants, in the order in which the binary tries them.
-  SmallVector<CpuTarget> cpus;
+  /// The CPUs to compile for, all of them known; empty: all of the target's.
+  std::vector<std::string> cpus;
+  /// Absent: the specification's, or f32.
+  std::optional<Precision> precision;
   /// Print how long each pass took, and the IR after each.
   bool timePasses = false, printIRAfterAll = false;
   /// The folder lib/moe with the runtime of each target.

@@ -8,6 +8,8 @@
 #ifndef MOE_DRIVER_PIPELINES_H
 #define MOE_DRIVER_PIPELINES_H
 
+#include "moe/Transforms/Passes.h"
+
 #include "mlir/Pass/PassManager.h"
 
 #include <string>
@@ -17,6 +19,10 @@ namespace mlir::moe {
 /// `moe-optimize`: moe to moe. Fold constants into weights, compute only the
 /// tokens that matter, merge experts.
 void buildOptimizePipeline(OpPassManager &pm);
+
+/// `moe-lower-precision`: moe to moe. Matrix products in lower precision.
+void buildPrecisionPipeline(OpPassManager &pm,
+                            const SetPrecisionOptions &options);
 
 /// `moe-to-linalg`: moe to linalg on tensors in panel layout, weights placed.
 void buildLinalgPipeline(OpPassManager &pm);

@@ -9,6 +9,7 @@
 #define MOE_IMPORT_MODELSPEC_H
 
 #include "mlir/Support/LLVM.h"
+#include "moe/Dialect/Precision.h"
 #include "moe/Import/InputError.h"
 #include "llvm/ADT/SmallVector.h"
 
@@ -94,6 +95,12 @@ struct ModelSpec {
   /// Empty, or one UTF-8 string without NULs per class.
   std::vector<std::string> labels;
   PreprocessSpec preprocess;
+  /// Of all matrix products with a weight; absent: what the command line says,
+  /// or f32.
+  std::optional<Precision> precision;
+  /// Of those in layers whose name is, or begins in whole parts with, the first
+  /// of the pair ("blocks.11", "blocks.3.attn.qkv"); the longest name counts.
+  std::vector<std::pair<std::string, Precision>> layerPrecisions;
 
   /// Patch tokens of an image.
   int64_t numPatches() const {

@@ -26,7 +26,16 @@ enum {
   MOE_X86_FMA = 1 << 2,
   MOE_X86_BMI2 =
       1 << 3, ///< BMI1, BMI2, LZCNT, MOVBE, F16C: the rest of x86-64-v3
-  MOE_X86_AVX512 = 1 << 4 ///< F, BW, CD, DQ and VL: x86-64-v4
+  MOE_X86_AVX512 = 1 << 4, ///< F, BW, CD, DQ and VL: x86-64-v4
+  MOE_X86_AVXVNNI = 1 << 5,
+  MOE_X86_AVX512VNNI = 1 << 6,
+  MOE_X86_AVX512BF16 = 1 << 7
+};
+
+/// AArch64. NEON is always there.
+enum {
+  MOE_ARM_DOTPROD = 1 << 0, ///< SDOT, UDOT
+  MOE_ARM_BF16 = 1 << 1     ///< BFDOT, BFMMLA
 };
 
 /// Probes the CPU. Pure: the same answer every time within a process.

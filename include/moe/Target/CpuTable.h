@@ -10,6 +10,7 @@
 #include "mlir/Support/LLVM.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
 #include "llvm/TargetParser/Triple.h"
 
 #include <cstdint>
@@ -32,6 +33,9 @@ struct CpuLevel {
   /// An instruction that looks up each lane of a vector in a table of as many
   /// entries as a panel has lanes.
   bool lookup;
+  /// Instructions that sum products of two bf16, or of four 8-bit integers, in
+  /// each lane.
+  bool dotBf16, dotInt8;
   /// Bits of moe/Runtime/CpuFeatures.h that it needs.
   uint64_t features;
 };
@@ -49,14 +53,26 @@ struct CpuTarget {
   std::string tune;
 };
 
-/// The level called `name`, or the most able one whose instructions the LLVM
-/// CPU `name` has on `triple` ("native" is this machine's). None if neither
-/// knows it, or if this machine is of another architecture.
-std::optional<CpuTarget> resolveCpu(const llvm::Triple &triple,
-                                    llvm::StringRef name);
+/// The precisions below f32 that a model has products of.
+struct PrecisionSet {
+  bool bf16 = false, int8 = false;
+};
 
-/// What a fat binary holds: every level of the architecture, the best first.
-llvm::SmallVector<CpuTarget> defaultCpus(const llvm::Triple &triple);
+/// The level called `name`, or the most able one whose instructions the LLVM
+/// CPU `name` has on `triple` ("native" is this machine's), of those that are
+/// any faster for the precisions. None if neither knows it, or if this machine
+/// is of another architecture.
+std::optional<CpuTarget> resolveCpu(const llvm::Triple &triple,
+                                    llvm::StringRef name,
+                                    PrecisionSet precisions);
+
+/// The variants of a binary for the CPUs `names`, one for each level, the best
+/// level first. Without names, it is for all CPUs: every level of the
+/// architecture that has something for the precisions. An error is about the
+/// first name that is not known.
+llvm::Expected<llvm::SmallVector<CpuTarget>>
+selectCpus(const llvm::Triple &triple, llvm::ArrayRef<std::string> names,
+           PrecisionSet precisions);
 
 } // namespace mlir::moe
 

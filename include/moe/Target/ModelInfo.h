@@ -23,6 +23,7 @@ struct CompiledModel {
   int64_t workspaceBytes = 0, routesOffset = 0, numRoutes = 0;
   int64_t parameters = 0, activeParameters = 0;
   int64_t multiplyAdds = 0;
+  Precision precision = Precision::F32;
   std::vector<WeightSection> sections;
   /// The best variant first.
   SmallVector<Variant> variants;

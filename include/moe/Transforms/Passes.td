@@ -43,6 +43,34 @@ def MergeExperts : Pass<"moe-merge-experts", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::moe::MoEDialect"];
 }
 
+def SetPrecision : Pass<"moe-set-precision", "::mlir::ModuleOp"> {
+  let summary = "lower the precision of matrix products with a weight";
+  let description = [{
+    Takes layers apart into `moe.linear` and what is between, and gives each
+    product its precision:
+
+    - bf16: weights and inputs are rounded (`moe.round`, `arith.truncf`);
+    - int8: weights are quantised by output channel (`moe.quantize_rows`), inputs
+      by token (`moe.quantize`), the sums go back to f32 by `moe.dequantize`.
+
+    Everything else stays f32: LayerNorm, softmax, activations, the residual
+    stream, routers, and with int8 the head.
+
+    `layers` overrides the precision of those whose weights' names begin with a
+    name, in whole parts: `blocks.11=bf16,blocks.3.attn=f32`. The longest name
+    counts.
+  }];
+  let options = [
+    Option<"precision", "precision", "std::string", "\"f32\"",
+      "f32, bf16 or int8">,
+    ListOption<"layers", "layers", "std::string",
+      "NAME=PRECISION for the layers called NAME">,
+    Option<"offset", "offset", "int64_t", "0",
+      "zero point of quantised inputs: 128 where the CPU takes unsigned ones">];
+  let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::arith::ArithDialect"];
+}
+
 def PlaceWeights : Pass<"moe-place-weights", "::mlir::ModuleOp"> {
   let summary = "give each parameter that the code reads a place";
   let description = [{

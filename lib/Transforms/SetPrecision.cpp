@@ -1,0 +1,250 @@
+//===- SetPrecision.cpp - Matrix products in lower precision --------------===//
+
+#include "moe/Dialect/Precision.h"
+#include "moe/Transforms/DeriveParam.h"
+#include "moe/Transforms/Passes.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+namespace mlir::moe {
+#define GEN_PASS_DEF_SETPRECISION
+#include "moe/Transforms/Passes.h.inc"
+} // namespace mlir::moe
+
+using namespace mlir;
+using namespace mlir::moe;
+
+namespace {
+
+class Rewriter {
+public:
+  Rewriter(ModuleOp module, Precision precision,
+           const llvm::StringMap<Precision> &layers, int64_t offset)
+      : deriver(module), builder(module.getLoc(), module), precision(precision),
+        layers(layers), offset(offset) {}
+
+  void rewrite(PatchEmbedOp op);
+  void rewrite(AttentionOp op);
+  void rewrite(MlpOp op);
+  void rewrite(HeadOp op);
+
+private:
+  /// Of the product with `weight`: what the longest name that it begins with
+  /// says, else `usual`.
+  Precision precisionOf(Value weight, Precision usual);
+  Precision precisionOf(Value weight) { return precisionOf(weight, precision); }
+
+  /// `input` times `weight` plus `bias` (may be null), in f32 again.
+  Value linear(Value input, Value weight, Value bias, int64_t outGroup,
+               int64_t inGroup, Precision precision);
+  RankedTensorType tensor(ArrayRef<int64_t> shape, Type element) {
+    return RankedTensorType::get(shape, element);
+  }
+  Value derive(Value weight, StringRef suffix, ParamDeriver::Recipe recipe) {
+    return deriver.derive(builder, weight, suffix, recipe);
+  }
+
+  ParamDeriver deriver;
+  ImplicitLocOpBuilder builder;
+  Precision precision;
+  const llvm::StringMap<Precision> &layers;
+  int64_t offset;
+};
+
+} // namespace
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+Precision Rewriter::precisionOf(Value weight, Precision usual) {
+  auto get = weight.getDefiningOp<GetOp>();
+  if (!get)
+    return Precision::F32;
+  StringRef name = get.getParam();
+  // Experts that share their code share their precision.
+  if (get.getExpert())
+    name = cast<FlatSymbolRefAttr>(
+               deriver.lookup<ParamTableOp>(get.getParamAttr()).getParams()[0])
+               .getValue();
+  for (StringRef part = name; !part.empty(); part = part.rsplit('.').first) {
+    if (auto it = layers.find(part); it != layers.end())
+      return it->second;
+    if (!part.contains('.'))
+      break;
+  }
+  return usual;
+}
+
+Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
+                       int64_t inGroup, Precision precision) {
+  int64_t rows = shapeOf(input)[0], outputs = shapeOf(weight)[0],
+          inputs = shapeOf(input)[1];
+  Type f32 = builder.getF32Type(), i8 = builder.getI8Type();
+  auto multiply = [&](Value x, Value w, Value b, Type result,
+                      int64_t zero) -> Value {
+    return LinearOp::create(builder, tensor({rows, outputs}, result), x, w, b,
+                            outGroup, inGroup, zero);
+  };
+  if (precision == Precision::F32)
+    return multiply(input, weight, bias, f32, 0);
+  if (precision == Precision::BF16) {
+    Type bf16 = builder.getBF16Type();
+    Value rounded = input;
+    if (!cast<RankedTensorType>(input.getType()).getElementType().isBF16())
+      rounded =
+          arith::TruncFOp::create(builder, tensor({rows, inputs}, bf16), input);
+    Value low =
+        derive(weight, ".bf16", [&](OpBuilder &b, Location loc, Value base) {
+          return RoundOp::create(b, loc, tensor({outputs, inputs}, bf16), base);
+        });
+    return multiply(rounded, low, bias, f32, 0);
+  }
+  auto quantized = QuantizeOp::create(
+      builder, tensor({rows, inputs}, i8), tensor({rows}, f32), input,
+      /*scale=*/FloatAttr(), builder.getI64IntegerAttr(offset));
+  Value low =
+      derive(weight, ".int8", [&](OpBuilder &b, Location loc, Value base) {
+        return QuantizeRowsOp::create(b, loc, tensor({outputs, inputs}, i8),
+                                      base);
+      });
+  Value scales =
+      derive(weight, ".scales", [&](OpBuilder &b, Location loc, Value base) {
+        return RowScalesOp::create(b, loc, tensor({outputs}, f32), base,
+                                   APFloat(1.0));
+      });
+  Value sums = multiply(quantized.getResult(), low, Value(),
+                        builder.getI32Type(), offset);
+  return DequantizeOp::create(builder, tensor({rows, outputs}, f32), sums,
+                              quantized.getScales(), scales, bias, outGroup);
+}
+
+void Rewriter::rewrite(PatchEmbedOp op) {
+  Precision precision = precisionOf(op.getWeight());
+  if (precision == Precision::F32)
+    return;
+  builder.setLoc(op.getLoc());
+  builder.setInsertionPoint(op);
+  ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
+  int64_t width = kernel[0], depth = kernel[1] * kernel[2] * kernel[3];
+  int64_t prefix = op.getPrefix(),
+          patches = shapeOf(op.getResult())[0] - prefix;
+  Type element = precision == Precision::BF16 ? Type(builder.getBF16Type())
+                                              : Type(builder.getF32Type());
+  Value input = PatchesOp::create(builder, tensor({patches, depth}, element),
+                                  op.getImage(), kernel[2], kernel[3]);
+  bool isTable = shapeOf(op.getOffset()).size() == 2;
+  Value result =
+      linear(input, op.getWeight(), isTable ? Value() : Value(op.getOffset()),
+             width, depth, precision);
+  if (isTable)
+    result = PlaceTokensOp::create(builder, result, op.getOffset(), prefix);
+  op.replaceAllUsesWith(result);
+  op.erase();
+}
+
+void Rewriter::rewrite(AttentionOp op) {
+  Precision inside = precisionOf(op.getQkvWeight()),
+            outside = precisionOf(op.getProjWeight());
+  if (inside == Precision::F32 && outside == Precision::F32)
+    return;
+  builder.setLoc(op.getLoc());
+  builder.setInsertionPoint(op);
+  Value tokens = op.getTokens();
+  int64_t width = shapeOf(tokens)[1], size = width / op.getHeads();
+  int64_t asking = shapeOf(op.getResult())[0];
+  Value asked = tokens;
+  if (asking < shapeOf(tokens)[0])
+    asked = SliceTokensOp::create(builder, op.getType(), tokens,
+                                  op.getFirstQuery());
+  // A weight each for queries, keys and values: fewer tokens may ask than
+  // answer.
+  auto project = [&](Value input, int64_t index, StringRef suffix) -> Value {
+    auto slice = [&](Value whole) -> Value {
+      SmallVector<int64_t> shape(shapeOf(whole));
+      shape[0] = width;
+      return derive(whole, suffix, [&](OpBuilder &b, Location loc, Value base) {
+        return SliceRowsOp::create(b, loc, tensor(shape, b.getF32Type()), base,
+                                   index * width);
+      });
+    };
+    Value bias = op.getQkvBias() ? slice(op.getQkvBias()) : Value();
+    return linear(input, slice(op.getQkvWeight()), bias, size, width, inside);
+  };
+  Value q = project(asked, 0, ".query");
+  Value k = project(tokens, 1, ".key");
+  Value v = project(tokens, 2, ".value");
+  Value mixed =
+      AttendOp::create(builder, q, k, v, op.getHeads(), op.getScale());
+  op.replaceAllUsesWith(linear(mixed, op.getProjWeight(), op.getProjBias(),
+                               width, size, outside));
+  op.erase();
+}
+
+void Rewriter::rewrite(MlpOp op) {
+  Precision first = precisionOf(op.getFc1Weight()),
+            second = precisionOf(op.getFc2Weight());
+  if (first == Precision::F32 && second == Precision::F32)
+    return;
+  builder.setLoc(op.getLoc());
+  builder.setInsertionPoint(op);
+  int64_t width = shapeOf(op.getTokens())[1];
+  int64_t hiddenWidth = shapeOf(op.getFc1Weight())[0];
+  Value hidden = linear(op.getTokens(), op.getFc1Weight(), op.getFc1Bias(),
+                        hiddenWidth, width, first);
+  hidden = ActivateOp::create(builder, hidden, op.getActivation());
+  op.replaceAllUsesWith(linear(hidden, op.getFc2Weight(), op.getFc2Bias(),
+                               width, hiddenWidth, second));
+  op.erase();
+}
+
+void Rewriter::rewrite(HeadOp op) {
+  // int8 spares the head: its few weights decide between the classes.
+  Precision usual = precision == Precision::Int8 ? Precision::F32 : precision;
+  Precision precision = precisionOf(op.getWeight(), usual);
+  if (precision == Precision::F32)
+    return;
+  builder.setLoc(op.getLoc());
+  builder.setInsertionPoint(op);
+  op.replaceAllUsesWith(linear(op.getInput(), op.getWeight(), op.getBias(),
+                               shapeOf(op.getWeight())[0],
+                               shapeOf(op.getInput())[1], precision));
+  op.erase();
+}
+
+namespace {
+struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
+  using SetPrecisionBase::SetPrecisionBase;
+
+  void runOnOperation() override {
+    auto parse = [&](StringRef name) -> FailureOr<Precision> {
+      if (std::optional<Precision> known = parsePrecision(name))
+        return *known;
+      return getOperation().emitError() << "unknown precision '" << name << "'";
+    };
+    FailureOr<Precision> usual = parse(precision);
+    if (failed(usual))
+      return signalPassFailure();
+    llvm::StringMap<Precision> overrides;
+    for (StringRef layer : layers) {
+      auto [name, value] = layer.split('=');
+      FailureOr<Precision> parsed = parse(value);
+      if (failed(parsed))
+        return signalPassFailure();
+      overrides[name] = *parsed;
+    }
+    Rewriter rewriter(getOperation(), *usual, overrides, offset);
+    SmallVector<Operation *> ops;
+    getOperation().walk([&](Operation *op) {
+      if (isa<PatchEmbedOp, AttentionOp, MlpOp, HeadOp>(op))
+        ops.push_back(op);
+    });
+    for (Operation *op : ops)
+      llvm::TypeSwitch<Operation *>(op)
+          .Case<PatchEmbedOp, AttentionOp, MlpOp, HeadOp>(
+              [&](auto layer) { rewriter.rewrite(layer); });
+  }
+};
+} // namespace
