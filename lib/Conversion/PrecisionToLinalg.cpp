@@ -209,8 +209,16 @@ void MoELowering::lower(PatchesOp op) {
   int64_t rows = image[1] / height, columns = image[2] / width;
   int64_t patches = rows * columns, depth = channels * height * width;
   Type element = op.getResult().getType().getElementType();
+  // Rows that are a multiple of 2 KiB apart would share a few sets of the cache:
+  // a line between them.
+  constexpr int64_t conflict = 2048, line = 64;
+  int64_t bytes = element.getIntOrFloatBitWidth() / 8;
+  int64_t lanesOfRow = numPanels(depth) * kPanel;
+  int64_t distance = lanesOfRow;
+  if (distance * bytes % conflict == 0)
+    distance += line / bytes;
   // Zero only where that leaves lanes that are no pixel.
-  SmallVector<int64_t> padded{patches, numPanels(depth) * kPanel};
+  SmallVector<int64_t> padded{patches, distance};
   bool isWhole = depth % kPanel == 0;
   Value all =
       isWhole ? empty(padded, element) : filled(padded, b.getZeroAttr(element));
@@ -235,11 +243,12 @@ void MoELowering::lower(PatchesOp op) {
                    : arith::TruncFOp::create(ib, element, args[0]).getResult();
       });
   filled = collapse(filled, {{0, 1}, {2, 3, 4, 5}});
-  if (!isWhole)
+  if (!isWhole || distance != lanesOfRow)
     filled = tensor::InsertSliceOp::create(
         b, filled, all, getAsIndexOpFoldResult(b.getContext(), {0, 0}),
         getAsIndexOpFoldResult(b.getContext(), {patches, depth}),
         getAsIndexOpFoldResult(b.getContext(), {1, 1}));
+  filled = slice(filled, {0, 0}, {patches, lanesOfRow});
   lowered[op] =
       expand(filled, {patches, numPanels(depth), kPanel}, {{0}, {1, 2}});
 }

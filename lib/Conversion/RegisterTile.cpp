@@ -16,33 +16,41 @@ static int64_t registersPerPanel(const CpuLevel &cpu) {
 }
 
 static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
-                 int64_t parts = 1) {
-  int64_t perPanel = registersPerPanel(cpu);
-  int64_t accumulators = parts * rows * panels * perPanel;
+                 ProductKind kind, int64_t parts = 1) {
+  int64_t vectors = panels * registersPerPanel(cpu);
+  int64_t accumulators = parts * rows * vectors;
   // The weight's vectors and one broadcast; without multiply-add, the product
   // needs a register of its own.
-  int64_t others = panels * perPanel + 1 + (cpu.fma ? 0 : 1);
+  int64_t others = vectors + 1 + (cpu.fma ? 0 : 1);
+  // The other halves, and the mask that cuts them out.
+  if (kind == ProductKind::Widening)
+    others += vectors + 1;
   return accumulators + others <= cpu.registers;
 }
 
 static constexpr int64_t latency = 4; // cycles, of a multiply-add
 
 int64_t mlir::moe::partsOfDepth(int64_t rows, int64_t panels,
-                                const CpuLevel &cpu) {
+                                const CpuLevel &cpu, ProductKind kind) {
   int64_t sums = rows * panels * registersPerPanel(cpu);
   int64_t parts = (2 * latency + sums - 1) / sums;
-  while (parts > 1 && !fits(rows, panels, cpu, parts))
+  while (parts > 1 && !fits(rows, panels, cpu, kind, parts))
     --parts;
   return parts;
 }
 
 /// Half cycles of one step over k.
-static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
+static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu,
+                        ProductKind kind) {
   int64_t vectors = panels * registersPerPanel(cpu);
-  int64_t arithmetic = rows * vectors * (cpu.fma ? 1 : 2);
-  int64_t loads = vectors + rows;
-  int64_t parts = partsOfDepth(rows, panels, cpu);
-  return std::max({arithmetic, loads, (2 * latency + parts - 1) / parts});
+  int64_t halves = kind == ProductKind::Widening ? 2 : 1;
+  int64_t arithmetic = halves * rows * vectors * (cpu.fma ? 1 : 2);
+  if (kind == ProductKind::Widening)
+    arithmetic += halves * vectors;
+  int64_t loads = vectors + halves * rows;
+  int64_t parts = partsOfDepth(rows, panels, cpu, kind);
+  return std::max(
+      {arithmetic, loads, (halves * 2 * latency + parts - 1) / parts});
 }
 
 /// What the loads of one step cost. A panel is read again for each tile of rows
@@ -54,20 +62,21 @@ static int64_t loadCost(int64_t rows, int64_t panels, const CpuLevel &cpu) {
 }
 
 RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
-                                           const CpuLevel &cpu) {
+                                           const CpuLevel &cpu,
+                                           ProductKind kind) {
   if (rows == 1)
     return {1, 1};
   using Cost = std::pair<int64_t, int64_t>;
   RegisterTile best{1, 1};
   Cost bestCost{std::numeric_limits<int64_t>::max(), 0};
   for (int64_t p = 1; p <= std::min(panels, cpu.registers); ++p) {
-    for (int64_t r = 1; r <= rows && (fits(r, p, cpu) || (r == 1 && p == 1));
+    for (int64_t r = 1; r <= rows && (fits(r, p, cpu, kind) || (r == 1 && p == 1));
          ++r) {
       Cost cost{0, 0};
       auto add = [&](int64_t times, int64_t tileRows, int64_t tilePanels) {
         if (times == 0 || tileRows == 0 || tilePanels == 0)
           return;
-        cost.first += times * stepCost(tileRows, tilePanels, cpu);
+        cost.first += times * stepCost(tileRows, tilePanels, cpu, kind);
         cost.second += times * loadCost(tileRows, tilePanels, cpu);
       };
       add((panels / p) * (rows / r), r, p);

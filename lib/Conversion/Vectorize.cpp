@@ -140,6 +140,9 @@ private:
   Value bLanes;
   bool isDot = false, isUnsigned = false;
   Type sumType;
+  ProductKind kind() const {
+    return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
+  }
   RegisterTile tile;
   int64_t prefetchedLanes = 0; // in each step over k
   /// Element-wise generics that read the result and nothing else does.
@@ -544,7 +547,7 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
     return arith::AddIOp::create(b, x, y);
   };
   unsigned inner = reduction.back();
-  int64_t count = rows * panels, parts = partsOfDepth(rows, panels, cpu);
+  int64_t count = rows * panels, parts = partsOfDepth(rows, panels, cpu, kind());
   auto overDepth = [&](ValueRange start) -> SmallVector<Value> {
     // The tile's sums of each part, one part after the other.
     SmallVector<Value> sums(parts * count, none);
@@ -625,9 +628,9 @@ void Emitter::emitContractionTile(Value rowStart, int64_t rows,
 
 RegisterTile Emitter::chooseTile(int64_t rows, int64_t panels) {
   if (!ShapedType::isDynamic(rows))
-    return chooseRegisterTile(rows, panels, cpu);
+    return chooseRegisterTile(rows, panels, cpu, kind());
   // A power of two, since the remainder is taken bit by bit.
-  RegisterTile tile = chooseRegisterTile(/*rows=*/8, panels, cpu);
+  RegisterTile tile = chooseRegisterTile(/*rows=*/8, panels, cpu, kind());
   tile.rows = llvm::bit_floor(uint64_t(tile.rows));
   return tile;
 }

@@ -3,6 +3,7 @@
 #include "moe/Conversion/Passes.h"
 #include "moe/Target/CpuTable.h"
 
+#include "mlir/IR/IRMapping.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::moe {
@@ -14,47 +15,61 @@ using namespace mlir;
 using namespace mlir::moe;
 using linalg::GenericOp;
 
-/// The input of a generic that only rounds it; null for others.
-static Value beforeRounding(Value value) {
-  auto op = value.getDefiningOp<GenericOp>();
-  if (!op || op.getNumDpsInputs() != 1 ||
-      !llvm::all_of(op.getIndexingMapsArray(),
-                    [](AffineMap map) { return map.isIdentity(); }))
-    return {};
-  Operation *terminator = op.getBody()->getTerminator();
-  auto round = terminator->getOperand(0).getDefiningOp<arith::TruncFOp>();
-  return round && round.getIn() == op.getBody()->getArgument(0)
-             ? op.getDpsInputs()[0]
-             : Value();
+/// What the generic yields, if that is rounded to bf16.
+static arith::TruncFOp roundingOf(GenericOp op) {
+  Operation *yield = op.getBody()->getTerminator();
+  return yield->getOperand(0).getDefiningOp<arith::TruncFOp>();
 }
 
-/// `value` of bf16 as f32: what it was rounded from, or a copy; null if neither
-/// is to be had.
-static Value widened(ImplicitLocOpBuilder &b, Value value) {
-  if (Value source = beforeRounding(value))
-    return source;
-  auto type = cast<RankedTensorType>(value.getType());
-  auto wide = type.clone(b.getF32Type());
-  if (auto collapse = value.getDefiningOp<tensor::CollapseShapeOp>()) {
-    Value source = widened(b, collapse.getSrc());
-    return source ? tensor::CollapseShapeOp::create(
-                        b, wide, source, collapse.getReassociationIndices())
-                        .getResult()
-                  : Value();
-  }
-  if (!type.hasStaticShape())
+/// `value` of bf16 as it is before it is rounded, in f32: what a generic that
+/// only rounds has read, or a clone of what makes it; null if that is none of
+/// the ops that lowering makes such values with.
+static Value widened(Value value) {
+  Operation *op = value.getDefiningOp();
+  if (!op)
     return {};
-  AffineMap map = b.getMultiDimIdentityMap(type.getRank());
-  Value out = bufferization::AllocTensorOp::create(b, wide, ValueRange());
-  return GenericOp::create(b, wide, value, out, ArrayRef({map, map}),
-                           SmallVector<utils::IteratorType>(
-                               type.getRank(), utils::IteratorType::parallel),
-                           [](OpBuilder &inner, Location loc, ValueRange args) {
-                             Value x = arith::ExtFOp::create(
-                                 inner, loc, inner.getF32Type(), args[0]);
-                             linalg::YieldOp::create(inner, loc, x);
-                           })
-      .getResult(0);
+  auto generic = dyn_cast<GenericOp>(op);
+  arith::TruncFOp rounding = generic ? roundingOf(generic) : arith::TruncFOp();
+  if (generic && !rounding)
+    return {};
+  if (rounding && generic.getNumDpsInputs() == 1 &&
+      rounding.getIn() == generic.getBody()->getArgument(0) &&
+      llvm::all_of(generic.getIndexingMapsArray(),
+                   [](AffineMap map) { return map.isIdentity(); }))
+    return generic.getDpsInputs()[0];
+  if (!generic &&
+      !isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+           tensor::ExtractSliceOp, tensor::InsertSliceOp, linalg::FillOp,
+           bufferization::AllocTensorOp>(op))
+    return {};
+
+  ImplicitLocOpBuilder b(op->getLoc(), op);
+  IRMapping map;
+  for (Value operand : op->getOperands()) {
+    Type type = operand.getType();
+    if (!getElementTypeOrSelf(type).isBF16() || map.contains(operand))
+      continue;
+    // Of a fill, the scalar.
+    Value wide = isa<RankedTensorType>(type)
+                     ? widened(operand)
+                     : arith::ExtFOp::create(b, b.getF32Type(), operand);
+    if (!wide)
+      return {};
+    map.map(operand, wide);
+  }
+  Operation *clone = b.clone(*op, map);
+  auto type = cast<RankedTensorType>(value.getType());
+  clone->getResult(0).setType(type.clone(b.getF32Type()));
+  if (auto wide = dyn_cast<GenericOp>(clone)) {
+    arith::TruncFOp inner = roundingOf(wide);
+    wide.getRegionOutputArgs()[0].setType(b.getF32Type());
+    inner.replaceAllUsesWith(inner.getIn());
+    inner.erase();
+  } else if (auto fill = dyn_cast<linalg::FillOp>(clone)) {
+    for (BlockArgument argument : fill.getBlock()->getArguments())
+      argument.setType(b.getF32Type());
+  }
+  return clone->getResult(0);
 }
 
 /// Whether `op` sums products of two bf16.
@@ -83,17 +98,15 @@ struct WidenProducts : moe::impl::WidenProductsBase<WidenProducts> {
         products.push_back(op);
     });
     for (GenericOp op : products) {
-      ImplicitLocOpBuilder b(op.getLoc(), op);
-      Value input = widened(b, op.getDpsInputs()[0]);
+      Value input = widened(op.getDpsInputs()[0]);
       if (!input) {
-        op.emitOpError("cannot be widened: its input has rows that are known "
-                       "at run time only");
+        op.emitOpError("cannot be widened: its input was not rounded from f32");
         return signalPassFailure();
       }
       op.getDpsInputOperand(0)->set(input);
       // The argument is f32 now, so it needs no extension.
       BlockArgument argument = op.getBody()->getArgument(0);
-      argument.setType(b.getF32Type());
+      argument.setType(Float32Type::get(&getContext()));
       for (Operation *user : llvm::make_early_inc_range(argument.getUsers())) {
         user->getResult(0).replaceAllUsesWith(argument);
         user->erase();

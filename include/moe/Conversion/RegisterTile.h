@@ -15,10 +15,20 @@ struct RegisterTile {
   int64_t rows, panels;
 };
 
+/// What the tile's loop over k does in a step.
+enum class ProductKind {
+  /// Multiplies and adds vectors of the weight by one number of the input each,
+  /// or by as many as one instruction sums up.
+  Plain,
+  /// Takes bf16 weights apart, two vectors from one, for an f32 input.
+  Widening
+};
+
 /// How many parts of k a tile of this size sums side by side: more than one
 /// where a single sum for each row and vector would leave multiply-adds waiting
 /// for each other, and the registers have room.
-int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu);
+int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu,
+                     ProductKind kind = ProductKind::Plain);
 
 /// Chooses the tile for a product with `rows` rows and `panels` panels.
 ///
@@ -33,11 +43,15 @@ int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu);
 /// they are. Between tiles that are equally fast by that measure, the one that
 /// loads less is taken.
 ///
+/// Weights that are widened take the place of two vectors each, and an
+/// instruction for each half.
+///
 /// A single row is another matter: it reads every weight once. Its tile is one
 /// panel, which is a stream in memory; many panels at once would be streams at
 /// equal places of their pages, which the cache maps to the same few lines.
 RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
-                                const CpuLevel &cpu);
+                                const CpuLevel &cpu,
+                                ProductKind kind = ProductKind::Plain);
 
 /// How `panels` panels that come next are prefetched by `tiles` tiles of rows,
 /// each of which makes as many steps over k as a panel has lines: each brings
