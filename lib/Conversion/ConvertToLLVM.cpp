@@ -13,6 +13,7 @@
 #include "mlir/Conversion/MemRefToLLVM/MemRefToLLVM.h"
 #include "mlir/Conversion/UBToLLVM/UBToLLVM.h"
 #include "mlir/Conversion/VectorToLLVM/ConvertVectorToLLVM.h"
+#include "mlir/Dialect/AMX/Transforms.h"
 #include "mlir/Dialect/Vector/Transforms/LoweringPatterns.h"
 #include "mlir/Dialect/Vector/Transforms/VectorRewritePatterns.h"
 #include "mlir/Dialect/X86Vector/Transforms.h"
@@ -163,8 +164,10 @@ struct ConvertToLLVM : moe::impl::ConvertToLLVMBase<ConvertToLLVM> {
     ub::populateUBToLLVMConversionPatterns(converter, patterns);
     vector::populateVectorRankReducingFMAPattern(patterns);
     populateVectorToLLVMConversionPatterns(converter, patterns);
+    populateAMXLegalizeForLLVMExportPatterns(converter, patterns);
     populateX86VectorLegalizeForLLVMExportPatterns(converter, patterns);
     LLVMConversionTarget target(*context);
+    configureAMXLegalizeForExportTarget(target);
     configureX86VectorLegalizeForExportTarget(target);
     // The parameters stay: they say what to write into the weight sections.
     target.addLegalOp<ModuleOp>();

@@ -73,6 +73,11 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     });
     for (scf::ForOp nest : nests)
       outline(nest, module);
+    // Buffers on the stack, once for each call, not for each iteration.
+    module.walk([](memref::AllocaOp alloca) {
+      auto function = alloca->getParentOfType<func::FuncOp>();
+      alloca->moveBefore(&function.front(), function.front().begin());
+    });
   }
 
   void outline(scf::ForOp nest, ModuleOp module) {

@@ -209,8 +209,8 @@ void MoELowering::lower(PatchesOp op) {
   int64_t rows = image[1] / height, columns = image[2] / width;
   int64_t patches = rows * columns, depth = channels * height * width;
   Type element = op.getResult().getType().getElementType();
-  // Rows that are a multiple of 2 KiB apart would share a few sets of the cache:
-  // a line between them.
+  // Rows that are a multiple of 2 KiB apart would share a few sets of the
+  // cache: a line between them.
   constexpr int64_t conflict = 2048, line = 64;
   int64_t bytes = element.getIntOrFloatBitWidth() / 8;
   int64_t lanesOfRow = numPanels(depth) * kPanel;

@@ -70,8 +70,8 @@ RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
   RegisterTile best{1, 1};
   Cost bestCost{std::numeric_limits<int64_t>::max(), 0};
   for (int64_t p = 1; p <= std::min(panels, cpu.registers); ++p) {
-    for (int64_t r = 1; r <= rows && (fits(r, p, cpu, kind) || (r == 1 && p == 1));
-         ++r) {
+    for (int64_t r = 1;
+         r <= rows && (fits(r, p, cpu, kind) || (r == 1 && p == 1)); ++r) {
       Cost cost{0, 0};
       auto add = [&](int64_t times, int64_t tileRows, int64_t tilePanels) {
         if (times == 0 || tileRows == 0 || tilePanels == 0)

@@ -37,10 +37,9 @@ static Value widened(Value value) {
       llvm::all_of(generic.getIndexingMapsArray(),
                    [](AffineMap map) { return map.isIdentity(); }))
     return generic.getDpsInputs()[0];
-  if (!generic &&
-      !isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
-           tensor::ExtractSliceOp, tensor::InsertSliceOp, linalg::FillOp,
-           bufferization::AllocTensorOp>(op))
+  if (!generic && !isa<tensor::CollapseShapeOp, tensor::ExpandShapeOp,
+                       tensor::ExtractSliceOp, tensor::InsertSliceOp,
+                       linalg::FillOp, bufferization::AllocTensorOp>(op))
     return {};
 
   ImplicitLocOpBuilder b(op->getLoc(), op);

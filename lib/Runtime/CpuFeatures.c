@@ -28,8 +28,10 @@ enum {
   LEAF7_1_EAX_AVX512BF16 = 1u << 5,
   LEAF7_EBX_AVX512 = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30, // F DQ CD BW
   EXT1_ECX_LAHF_LZCNT = 1u << 0 | 1u << 5,
-  XCR0_YMM = 0x06, // SSE and AVX state
-  XCR0_ZMM = 0xe6  // and opmask, upper halves of ZMM0-15, ZMM16-31
+  LEAF7_EDX_AMX = 1u << 22 | 1u << 24 | 1u << 25, // BF16, TILE, INT8
+  XCR0_AMX = 0x60000,                             // tile configuration and data
+  XCR0_YMM = 0x06,                                // SSE and AVX state
+  XCR0_ZMM = 0xe6 // and opmask, upper halves of ZMM0-15, ZMM16-31
 };
 static const uint32_t Leaf7EbxAvx512VL = UINT32_C(1) << 31;
 
@@ -42,6 +44,23 @@ static uint32_t readXcr0(void) {
   __asm__ volatile("xgetbv" : "=a"(Low), "=d"(High) : "c"(0));
   (void)High;
   return Low;
+}
+
+/// Asks the kernel for the tile data's place in this process's states.
+static int isAmxPermitted(void) {
+#ifdef __linux__
+  // arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA): without the C library,
+  // which an object for others' programs must not need.
+  enum { SYS_ARCH_PRCTL = 158, REQUEST = 0x1023, TILE_DATA = 18 };
+  long Result = SYS_ARCH_PRCTL;
+  __asm__ volatile("syscall"
+                   : "+a"(Result)
+                   : "D"((long)REQUEST), "S"((long)TILE_DATA)
+                   : "rcx", "r11", "memory");
+  return Result == 0;
+#else
+  return 0;
+#endif
 }
 
 uint64_t moe_cpu_features(void) {
@@ -59,8 +78,8 @@ uint64_t moe_cpu_features(void) {
   if (hasAll(Ecx1, LEAF1_ECX_FMA))
     Features |= MOE_X86_FMA;
 
-  uint32_t Subleaves, Ebx7, Ecx7, Eax71 = 0;
-  if (!__get_cpuid_count(7, 0, &Subleaves, &Ebx7, &Ecx7, &Edx))
+  uint32_t Subleaves, Ebx7, Ecx7, Edx7, Eax71 = 0;
+  if (!__get_cpuid_count(7, 0, &Subleaves, &Ebx7, &Ecx7, &Edx7))
     return Features;
   if (Subleaves >= 1)
     __get_cpuid_count(7, 1, &Eax71, &Ebx, &Ecx, &Edx);
@@ -74,6 +93,8 @@ uint64_t moe_cpu_features(void) {
     if (hasAll(Eax71, LEAF7_1_EAX_AVX512BF16))
       Features |= MOE_X86_AVX512BF16;
   }
+  if (hasAll(Edx7, LEAF7_EDX_AMX) && hasAll(Xcr0, XCR0_AMX) && isAmxPermitted())
+    Features |= MOE_X86_AMX;
   if (hasAll(Eax71, LEAF7_1_EAX_AVXVNNI))
     Features |= MOE_X86_AVXVNNI;
   if (__get_cpuid(0x80000001u, &Eax, &Ebx, &Ecx, &Edx) &&

@@ -65,13 +65,15 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
 
     A product of bf16 or i8, whose weights lie interleaved (`moe.pack_panels`),
     takes steps of two or four over k: it becomes `moe.dot`s on vectors of the
-    sums' 16 lanes. Where its inputs are f32 (`moe-widen-products`), the weights
+    sums' 16 lanes, or, where the CPU has them (AMX), products of matrix registers.
+    Where its inputs are f32 (`moe-widen-products`), the weights
     are widened in registers. Any other generic is done in vectors if it
     has a dimension of 16 lanes, else in scalars.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
     "row of the target table: a CPU's name">];
   let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::amx::AMXDialect", "::mlir::memref::MemRefDialect",
     "::mlir::vector::VectorDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::arith::ArithDialect", "::mlir::ub::UBDialect",
     "::mlir::bufferization::BufferizationDialect"];

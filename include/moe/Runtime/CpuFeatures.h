@@ -29,7 +29,9 @@ enum {
   MOE_X86_AVX512 = 1 << 4, ///< F, BW, CD, DQ and VL: x86-64-v4
   MOE_X86_AVXVNNI = 1 << 5,
   MOE_X86_AVX512VNNI = 1 << 6,
-  MOE_X86_AVX512BF16 = 1 << 7
+  MOE_X86_AVX512BF16 = 1 << 7,
+  /// AMX-TILE, -BF16 and -INT8, and the kernel lets this process use them.
+  MOE_X86_AMX = 1 << 8
 };
 
 /// AArch64. NEON is always there.
@@ -38,7 +40,9 @@ enum {
   MOE_ARM_BF16 = 1 << 1     ///< BFDOT, BFMMLA
 };
 
-/// Probes the CPU. Pure: the same answer every time within a process.
+/// Probes the CPU. The same answer every time within a process. On Linux, asks
+/// the kernel for the permission to use AMX where the CPU has it: that is for
+/// the process and its later threads, for good.
 uint64_t moe_cpu_features(void);
 
 #ifdef __cplusplus

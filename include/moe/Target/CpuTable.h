@@ -36,6 +36,8 @@ struct CpuLevel {
   /// Instructions that sum products of two bf16, or of four 8-bit integers, in
   /// each lane.
   bool dotBf16, dotInt8;
+  /// Matrix registers for both (AMX).
+  bool amx;
   /// Bits of moe/Runtime/CpuFeatures.h that it needs.
   uint64_t features;
 };

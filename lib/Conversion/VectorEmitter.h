@@ -1,0 +1,157 @@
+//===- VectorEmitter.h - linalg to loops over vectors -----------*- C++ -*-===//
+//
+// Inside moe-vectorize: code generation for one linalg.generic. Works on
+// tensors: loops carry the result, bufferisation makes that in place.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MOE_LIB_CONVERSION_VECTOREMITTER_H
+#define MOE_LIB_CONVERSION_VECTOREMITTER_H
+
+#include "moe/Conversion/Passes.h"
+#include "moe/Conversion/RegisterTile.h"
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace mlir::moe {
+
+/// The value of each loop of a generic; null for those that are not open.
+using Loops = SmallVector<Value>;
+
+/// Code generation for one generic (and the generics fused into it).
+class VectorEmitter {
+public:
+  VectorEmitter(linalg::GenericOp op, const CpuLevel &cpu)
+      : op(op), cpu(cpu), b(op.getLoc(), op) {
+    ranges = op.getStaticLoopRanges();
+    iterators = op.getIteratorTypesArray();
+  }
+
+  /// Replaces the generic, or the last one of the chain that hangs on it.
+  LogicalResult emit();
+
+private:
+  bool isContraction();
+  void emitContraction();
+  void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
+                           int64_t panels, Value position, Loops loops,
+                           Value &out);
+  /// What follows the product, for `value` of the result's element at `loops`;
+  /// the result with that stored in it.
+  Value finish(Value value, const Loops &loops, Value out);
+  /// Whether the CPU's matrix registers do this product.
+  bool isTiled() const;
+  /// Panels of the result in blocks of matrix registers.
+  Value emitBlocks(Value panelStart, int64_t panels, Loops loops, Value out);
+  /// One or two tiles of rows below each other, which begin at `starts`; the
+  /// first `skipped` rows of each are another's.
+  Value emitBlock(ArrayRef<Value> starts, ArrayRef<int64_t> skipped,
+                  Value panelStart, int64_t panels, Value position, Loops loops,
+                  Value out);
+  /// Rows of a block.
+  int64_t blockRows() const;
+  /// The tile, also where the number of rows is not known.
+  RegisterTile chooseTile(int64_t rows, int64_t panels);
+  /// What `emit` makes of `current` if `bit` of `number` is set; `position`
+  /// advances by that bit.
+  Value ifBit(Value number, int64_t bit, Value &position, Value current,
+              function_ref<Value(Value)> emit);
+  /// Prefetches what this step over k of the tile has to bring in of the panels
+  /// that come after these; `tile` counts the tiles that share a panel.
+  void prefetchNext(Value k, Value tile, Value panelStart, int64_t panels,
+                    Loops loops);
+  /// Whether this copies so that another dimension is the last one; sets
+  /// `source` to the last one of the input, `lane` to that of the result.
+  bool isTransposition();
+  void emitTransposition();
+  std::optional<unsigned> findLane();
+  void emitVector(unsigned lane);
+  void emitScalar();
+
+  // Pieces.
+  Value index(int64_t value) {
+    return arith::ConstantIndexOp::create(b, value);
+  }
+  Value scaled(Value value, int64_t factor) {
+    return b.createOrFold<arith::MulIOp>(value, index(factor));
+  }
+  Value evaluate(AffineExpr expr, const Loops &loops);
+  SmallVector<Value> evaluate(AffineMap map, const Loops &loops);
+  /// A loop over [first, last) in steps that carries `state`, whose iterations
+  /// may be independent of each other.
+  SmallVector<Value>
+  loop(int64_t first, int64_t last, int64_t step, ValueRange state,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body,
+       bool isParallel = false);
+  SmallVector<Value>
+  loop(Value first, Value last, int64_t step, ValueRange state,
+       function_ref<SmallVector<Value>(Value, ValueRange)> body,
+       bool isParallel = false);
+  /// How many values the loop of dimension `d` takes, known or not.
+  Value extent(unsigned d);
+  /// Nested loops over `dims` of the generic; `loops` gets their values.
+  SmallVector<Value> nest(ArrayRef<unsigned> dims, Loops &loops,
+                          ValueRange state,
+                          function_ref<SmallVector<Value>(ValueRange)> body);
+  /// What `value` is for these loops: a vector if the map ends in the lane's
+  /// dimension, else a scalar.
+  Value load(Value value, AffineMap map, const Loops &loops,
+             std::optional<unsigned> lane);
+  Value loadVector(Value tensor, ValueRange indices, int64_t lanes = kPanel);
+  Value broadcast(Value scalar);
+  /// Of the packed weights `bits`, those with number `which` in each lane, as
+  /// f32.
+  Value widen(Value bits, int64_t which);
+  Value store(Value value, Value tensor, AffineMap map, const Loops &loops);
+  /// The body's yielded value for these arguments, scalars or vectors.
+  Value inlineBody(linalg::GenericOp generic, ValueRange arguments,
+                   bool vector);
+  Value multiplyAdd(Value x, Value y, Value sum);
+  Value zero(Type element) {
+    return arith::ConstantOp::create(b, b.getZeroAttr(vectorType(element)));
+  }
+  VectorType vectorType(Type element) {
+    return VectorType::get({kPanel}, element);
+  }
+
+  linalg::GenericOp op;
+  const CpuLevel &cpu;
+  ImplicitLocOpBuilder b;
+  SmallVector<int64_t> ranges;
+  SmallVector<utils::IteratorType> iterators;
+  // Of a transposition (and `lane`).
+  unsigned source = 0;
+  // Of a contraction.
+  unsigned lane = 0, panel = 0;
+  std::optional<unsigned> row;
+  AffineMap aMap, bMap, cMap;
+  Value aTensor, bTensor;
+  // Loops around the panels (the weight has them), between panels and rows (it
+  // has not), and over k.
+  SmallVector<unsigned> outer, middle, reduction;
+  Value bMemory; // The weight in memory, to prefetch; null for activations.
+  Value bTiles;  // The same as rows of 64 bytes, for matrix registers.
+  // Of a contraction of bf16 or i8: the number of weights side by side in a
+  // lane, and their dimension; the weight with both in one dimension; whether
+  // the inputs are as low, so that they can be multiplied as they are.
+  int64_t side = 1;
+  unsigned sideDim = 0;
+  Value bLanes;
+  bool isDot = false, isUnsigned = false;
+  Type sumType;
+  ProductKind kind() const {
+    return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
+  }
+  RegisterTile tile;
+  int64_t prefetchedLanes = 0; // in each step over k
+  /// Element-wise generics that read the result and nothing else does.
+  SmallVector<linalg::GenericOp> epilogue;
+};
+
+/// Whether the op sums products: out + a * b, of floats or integers, either
+/// factor perhaps extended to the type of the sum.
+bool isMultiplyAdd(linalg::GenericOp op);
+
+} // namespace mlir::moe
+
+#endif // MOE_LIB_CONVERSION_VECTOREMITTER_H
