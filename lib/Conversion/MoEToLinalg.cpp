@@ -617,7 +617,7 @@ LogicalResult MoELowering::lower(Operation &op) {
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
             LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp,
             PatchesOp, PlaceTokensOp, LinearOp, QuantizeOp, DequantizeOp,
-            ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
+            CollectOp, ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
         lower(layer);
         return success();
       })

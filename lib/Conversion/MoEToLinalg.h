@@ -50,6 +50,7 @@ private:
   void lower(LinearOp op);
   void lower(QuantizeOp op);
   void lower(DequantizeOp op);
+  void lower(CollectOp op);
   void lower(ActivateOp op);
   void lower(AttendOp op);
   void lower(arith::TruncFOp op);

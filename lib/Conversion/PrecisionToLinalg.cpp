@@ -177,6 +177,20 @@ void MoELowering::lower(DequantizeOp op) {
                   });
 }
 
+void MoELowering::lower(CollectOp op) {
+  int64_t panels = numPanels(widthOf(op.getResult())), first = 0;
+  Value all = filled({panels * kPanel}, 0.0f);
+  for (Value input : op.getInputs()) {
+    Value part = lowered.lookup(input);
+    all = tensor::InsertSliceOp::create(
+        b, part, all, OpFoldResult(b.getIndexAttr(first)),
+        OpFoldResult(b.getIndexAttr(rowsOf(part))),
+        OpFoldResult(b.getIndexAttr(1)));
+    first += rowsOf(part);
+  }
+  lowered[op] = expand(all, {1, panels, kPanel}, {{0, 1, 2}});
+}
+
 void MoELowering::lower(ActivateOp op) {
   lowered[op] = elementwise(
       {lowered.lookup(op.getInput())}, {b.getMultiDimIdentityMap(3)},

@@ -94,6 +94,13 @@ LogicalResult DequantizeOp::verify() {
                      getSums().getType().getShape());
 }
 
+LogicalResult CollectOp::verify() {
+  int64_t entries = 0;
+  for (Value input : getInputs())
+    entries += rows(input);
+  return verifyShape(*this, "result", getResult(), {1, entries});
+}
+
 LogicalResult AttendOp::verify() {
   int64_t width = columns(getQueries());
   if (failed(verifyShape(*this, "keys", getKeys(), {rows(getKeys()), width})) ||

@@ -1,6 +1,7 @@
 //===- CompileMain.cpp - moe-compile's command line -----------------------===//
 
 #include "moe/Driver/Compiler.h"
+#include "moe/Driver/HostModel.h"
 #include "moe/Target/CodeGen.h"
 
 #include "mlir/IR/AsmState.h"
@@ -31,6 +32,27 @@ static void printEmitKinds() {
     llvm::outs() << "  " << info.name;
     llvm::outs().indent(16 - info.name.size()) << info.description << '\n';
   }
+}
+
+/// The arguments, with `--calibrate A B` as `--calibrate=A --calibrate=B`: up
+/// to the next option, all are its files.
+static std::vector<std::string> spellOutLists(int argc, char **argv) {
+  std::vector<std::string> spelled;
+  std::string list;
+  for (int i = 0; i < argc; ++i) {
+    StringRef word = argv[i];
+    StringRef name = word.ltrim('-');
+    if (i > 0 && (name == "calibrate" || name == "report-precision") &&
+        word != name) {
+      list = name.str();
+      continue;
+    }
+    if (word.starts_with("-"))
+      list.clear();
+    spelled.push_back(list.empty() ? word.str()
+                                   : "--" + list + "=" + word.str());
+  }
+  return spelled;
 }
 
 int mlir::moe::compileMain(int argc, char **argv) {
@@ -64,9 +86,20 @@ int mlir::moe::compileMain(int argc, char **argv) {
       "precision",
       cl::desc("weights and matrix products: f32 (default), bf16 or int8"),
       cl::value_desc("TYPE"), cl::cat(category));
-  static cl::list<std::string> calibrate(
-      "calibrate", cl::desc("images for int8 (not supported yet)"),
-      cl::value_desc("FILE"), cl::cat(category));
+  static cl::list<std::string> calibrationFiles(
+      "calibrate",
+      cl::desc(
+          "images or .npy for int8: one scale for all tokens of a product"),
+      cl::value_desc("FILES..."), cl::cat(category));
+  static cl::opt<std::string> activations(
+      "activations",
+      cl::desc("int8's scales of activations: dynamic (a scale for each token; "
+               "default) or static (from --calibrate)"),
+      cl::value_desc("KIND"), cl::cat(category));
+  static cl::list<std::string> reportFiles(
+      "report-precision",
+      cl::desc("what --precision costs, layer by layer, on images or .npy"),
+      cl::value_desc("FILES..."), cl::cat(category));
   static cl::opt<bool> printIR("print-ir-after-all",
                                cl::desc("print the IR after each MLIR pass"),
                                cl::cat(category));
@@ -82,9 +115,13 @@ int mlir::moe::compileMain(int argc, char **argv) {
   // with 1.
   std::string message;
   llvm::raw_string_ostream os(message);
+  std::vector<std::string> spelled = spellOutLists(argc, argv);
+  std::vector<const char *> words;
+  for (const std::string &word : spelled)
+    words.push_back(word.c_str());
   if (!cl::ParseCommandLineOptions(
-          argc, argv, "Compiles a Vision Transformer to a standalone binary\n",
-          &os)) {
+          words.size(), words.data(),
+          "Compiles a Vision Transformer to a standalone binary\n", &os)) {
     llvm::errs() << message;
     return 2;
   }
@@ -102,8 +139,17 @@ int mlir::moe::compileMain(int argc, char **argv) {
   if (!options.precision && precision.getNumOccurrences() > 0)
     return usage("unknown precision '" + precision +
                  "', expected f32, bf16 or int8");
-  if (!calibrate.empty())
-    return usage("--calibrate is not supported yet");
+  bool isCalibrated = !calibrationFiles.empty();
+  if (activations.getNumOccurrences() > 0) {
+    if (activations != "static" && activations != "dynamic")
+      return usage("unknown kind of activations '" + activations +
+                   "', expected dynamic or static");
+    if ((activations == "static") != isCalibrated)
+      return usage(isCalibrated ? "--calibrate is for static activations"
+                                : "--activations=static needs --calibrate");
+  }
+  if (isCalibrated && options.precision && options.precision != Precision::Int8)
+    return usage("--calibrate is for int8, found --precision=" + precision);
 
   options.spec = specs.front();
   options.output = output;
@@ -137,5 +183,20 @@ int mlir::moe::compileMain(int argc, char **argv) {
       llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
   llvm::sys::path::append(resources, "lib", "moe");
   options.resources = std::string(resources);
+  auto filesOf = [](const cl::list<std::string> &list) {
+    return std::vector<std::string>(list.begin(), list.end());
+  };
+  if (!reportFiles.empty()) {
+    if (!options.precision || options.precision == Precision::F32)
+      return usage("--report-precision needs --precision=bf16 or int8");
+    return failed(reportPrecision(options, filesOf(reportFiles))) ? 1 : 0;
+  }
+  if (isCalibrated) {
+    FailureOr<std::vector<double>> scales =
+        calibrate(options, filesOf(calibrationFiles));
+    if (failed(scales))
+      return 1;
+    options.scales = std::move(*scales);
+  }
   return failed(compile(options)) ? 1 : 0;
 }

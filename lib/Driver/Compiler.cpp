@@ -147,6 +147,8 @@ private:
   void countParameters(CompiledModel &compiled);
   /// Which precisions below f32 the model's products have.
   PrecisionSet precisions() const;
+  /// Of a model for calibration: what its logits are of.
+  LogicalResult countObserved();
   SetPrecisionOptions precisionOptions() const;
 
   /// An error about `file`; always a failure.
@@ -186,13 +188,18 @@ LogicalResult Compilation::fail(llvm::Error error, StringRef where) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult Compilation::import() {
-  auto sink = [](const InputError &error) {
-    llvm::errs() << error.str() << '\n';
+  auto sink = [this](const InputError &error) {
+    if (options.showWarnings || error.severity != InputError::Severity::Warning)
+      llvm::errs() << error.str() << '\n';
   };
   FailureOr<ModelSpec> parsed = parseModelSpec(options.spec, sink);
   if (failed(parsed))
     return failure();
   spec = std::move(*parsed);
+  if (options.ignoreLayerPrecisions)
+    spec.layerPrecisions.clear();
+  // The last one of a name counts.
+  llvm::append_range(spec.layerPrecisions, options.layerPrecisions);
   precision =
       options.precision.value_or(spec.precision.value_or(Precision::F32));
   if (!options.weights.empty())
@@ -324,8 +331,25 @@ SetPrecisionOptions Compilation::precisionOptions() const {
   for (const auto &[layer, own] : spec.layerPrecisions)
     set.layers.push_back(layer + "=" + precisionName(own).str());
   // x86 multiplies unsigned by signed numbers.
+  set.scales.append(options.scales.begin(), options.scales.end());
+  set.observe = options.observed != nullptr;
   set.offset = options.triple.getArch() == llvm::Triple::x86_64 ? 128 : 0;
   return set;
+}
+
+LogicalResult Compilation::countObserved() {
+  auto run = module->lookupSymbol<func::FuncOp>(kRunFunction);
+  auto logits = run.front().getTerminator()->getOperand(0);
+  auto collect = logits.getDefiningOp<CollectOp>();
+  if (!collect)
+    return fail(options.spec, "calibration",
+                "no product of 8-bit integers outside of experts");
+  for (Value scales : collect.getInputs())
+    options.observed->push_back(
+        cast<RankedTensorType>(scales.getType()).getDimSize(0));
+  spec.numClasses = cast<RankedTensorType>(logits.getType()).getDimSize(1);
+  spec.labels.clear();
+  return success();
 }
 
 void Compilation::countParameters(CompiledModel &compiled) {
@@ -515,6 +539,8 @@ LogicalResult Compilation::run() {
         buildOptimizePipeline(pm);
         buildPrecisionPipeline(pm, precisionOptions());
       })))
+    return failure();
+  if (options.observed && failed(countObserved()))
     return failure();
   multiplyAdds =
       countMultiplyAdds(module->lookupSymbol<func::FuncOp>(kRunFunction));

@@ -5,6 +5,7 @@
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -21,14 +22,20 @@ namespace {
 class Rewriter {
 public:
   Rewriter(ModuleOp module, Precision precision,
-           const llvm::StringMap<Precision> &layers, int64_t offset)
+           const llvm::StringMap<Precision> &layers, int64_t offset,
+           ArrayRef<double> scales)
       : deriver(module), builder(module.getLoc(), module), precision(precision),
-        layers(layers), offset(offset) {}
+        layers(layers), offset(offset), scales(scales) {}
 
   void rewrite(PatchEmbedOp op);
   void rewrite(AttentionOp op);
   void rewrite(MlpOp op);
   void rewrite(HeadOp op);
+
+  /// The scales of the inputs outside of experts, in order: those of each
+  /// token, as far as they are not constant; and how many inputs there are.
+  ArrayRef<Value> observed() const { return rowScales; }
+  int64_t numInputs() const { return inputs; }
 
 private:
   /// Of the product with `weight`: what the longest name that it begins with
@@ -51,6 +58,9 @@ private:
   Precision precision;
   const llvm::StringMap<Precision> &layers;
   int64_t offset;
+  ArrayRef<double> scales;
+  int64_t inputs = 0;
+  SmallVector<Value> rowScales;
 };
 
 } // namespace
@@ -102,9 +112,21 @@ Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
         });
     return multiply(rounded, low, bias, f32, 0);
   }
+  // Inside of an expert, or of all: not the run function's block.
+  bool isExpert =
+      isa<RoutedOpInterface>(builder.getInsertionBlock()->getParentOp());
+  FloatAttr constantScale;
+  if (!isExpert) {
+    if (size_t(numInputs()) < scales.size())
+      constantScale = builder.getF64FloatAttr(scales[numInputs()]);
+    ++this->inputs;
+  }
   auto quantized = QuantizeOp::create(
-      builder, tensor({rows, inputs}, i8), tensor({rows}, f32), input,
-      /*scale=*/FloatAttr(), builder.getI64IntegerAttr(offset));
+      builder, tensor({rows, inputs}, i8),
+      constantScale ? Type() : Type(tensor({rows}, f32)), input, constantScale,
+      builder.getI64IntegerAttr(offset));
+  if (!isExpert && !constantScale)
+    rowScales.push_back(quantized.getScales());
   Value low =
       derive(weight, ".int8", [&](OpBuilder &b, Location loc, Value base) {
         return QuantizeRowsOp::create(b, loc, tensor({outputs, inputs}, i8),
@@ -113,7 +135,8 @@ Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
   Value scales =
       derive(weight, ".scales", [&](OpBuilder &b, Location loc, Value base) {
         return RowScalesOp::create(b, loc, tensor({outputs}, f32), base,
-                                   APFloat(1.0));
+                                   constantScale ? constantScale.getValue()
+                                                 : APFloat(1.0));
       });
   Value sums = multiply(quantized.getResult(), low, Value(),
                         builder.getI32Type(), offset);
@@ -218,6 +241,23 @@ namespace {
 struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
   using SetPrecisionBase::SetPrecisionBase;
 
+  /// The run function returns the scales in place of the logits.
+  void returnScales(ArrayRef<Value> scales) {
+    if (scales.empty())
+      return;
+    int64_t entries = 0;
+    for (Value value : scales)
+      entries += shapeOf(value)[0];
+    auto run = scales.front().getDefiningOp()->getParentOfType<func::FuncOp>();
+    auto exit = cast<func::ReturnOp>(run.front().getTerminator());
+    OpBuilder builder(exit);
+    auto type = RankedTensorType::get({1, entries}, builder.getF32Type());
+    Value all = CollectOp::create(builder, exit.getLoc(), type, scales);
+    exit.setOperand(0, all);
+    run.setFunctionType(builder.getFunctionType(run.getArgumentTypes(),
+                                                exit.getOperandTypes()));
+  }
+
   void runOnOperation() override {
     auto parse = [&](StringRef name) -> FailureOr<Precision> {
       if (std::optional<Precision> known = parsePrecision(name))
@@ -235,7 +275,7 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
         return signalPassFailure();
       overrides[name] = *parsed;
     }
-    Rewriter rewriter(getOperation(), *usual, overrides, offset);
+    Rewriter rewriter(getOperation(), *usual, overrides, offset, scales);
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa<PatchEmbedOp, AttentionOp, MlpOp, HeadOp>(op))
@@ -245,6 +285,13 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
       llvm::TypeSwitch<Operation *>(op)
           .Case<PatchEmbedOp, AttentionOp, MlpOp, HeadOp>(
               [&](auto layer) { rewriter.rewrite(layer); });
+    if (!scales.empty() && rewriter.numInputs() != int64_t(scales.size())) {
+      getOperation().emitError() << "expected " << rewriter.numInputs()
+                                 << " scales, found " << scales.size();
+      return signalPassFailure();
+    }
+    if (observe)
+      returnScales(rewriter.observed());
   }
 };
 } // namespace

@@ -803,6 +803,27 @@ def DequantizeOp : MoE_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
+def CollectOp : MoE_Op<"collect", [Pure]> {
+  let summary = "vectors one after the other";
+  let description = [{
+    The entries of all inputs in their order, as one row: how a model that is made
+    for calibration hands out the scales of its activations in place of logits.
+
+    Constraints: (1) the result is [1, N] for inputs of N entries together.
+
+    Example:
+
+    ```mlir
+    %r = moe.collect %s, %t : tensor<49xf32>, tensor<50xf32> -> tensor<1x99xf32>
+    ```
+  }];
+  let arguments = (ins Variadic<F32Vector1D>:$inputs);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$inputs attr-dict `:` type($inputs) `->` type($result)";
+  let hasVerifier = 1;
+}
+
 def ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "an activation function of each value";
   let description = [{

@@ -52,6 +52,18 @@ struct CompileOptions {
   std::vector<std::string> cpus;
   /// Absent: the specification's, or f32.
   std::optional<Precision> precision;
+  /// Of some layers, in addition to the specification's and before them.
+  std::vector<std::pair<std::string, Precision>> layerPrecisions;
+  /// Do not heed the specification's.
+  bool ignoreLayerPrecisions = false;
+  /// Constant scales of the inputs of int8 products outside of experts; empty:
+  /// a scale for each token.
+  std::vector<double> scales;
+  /// If set: make a model whose logits are those scales, of each token, and say
+  /// here how many tokens each product has.
+  std::vector<int64_t> *observed = nullptr;
+  /// Warnings about the weights.
+  bool showWarnings = true;
   /// Print how long each pass took, and the IR after each.
   bool timePasses = false, printIRAfterAll = false;
   /// The folder lib/moe with the runtime of each target.

@@ -56,6 +56,11 @@ def SetPrecision : Pass<"moe-set-precision", "::mlir::ModuleOp"> {
     Everything else stays f32: LayerNorm, softmax, activations, the residual
     stream, routers, and with int8 the head.
 
+    Inputs have a scale for each token, or with `scales` constant ones, which come
+    from calibration: `observe` makes a model whose logits are the scales that an
+    image leads to. Inside of experts they are always for each token: few images
+    for calibration come by a given expert.
+
     `layers` overrides the precision of those whose weights' names begin with a
     name, in whole parts: `blocks.11=bf16,blocks.3.attn=f32`. The longest name
     counts.
@@ -66,7 +71,12 @@ def SetPrecision : Pass<"moe-set-precision", "::mlir::ModuleOp"> {
     ListOption<"layers", "layers", "std::string",
       "NAME=PRECISION for the layers called NAME">,
     Option<"offset", "offset", "int64_t", "0",
-      "zero point of quantised inputs: 128 where the CPU takes unsigned ones">];
+      "zero point of quantised inputs: 128 where the CPU takes unsigned ones">,
+    ListOption<"scales", "scales", "double",
+      "constant scales of the inputs of the int8 products outside of experts, in "
+      "their order">,
+    Option<"observe", "observe", "bool", "false",
+      "return the scales of those inputs in place of the logits">];
   let dependentDialects = ["::mlir::moe::MoEDialect",
     "::mlir::arith::ArithDialect"];
 }

@@ -1,0 +1,91 @@
+//===- PrecisionReport.cpp - What lower precision costs, by layer ---------===//
+
+#include "moe/Driver/HostModel.h"
+
+#include "moe/Import/ModelSpec.h"
+
+#include "llvm/Support/Format.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace mlir;
+using namespace mlir::moe;
+
+/// How far `rows` are from `expected`, of which no number is infinite.
+namespace {
+struct Loss {
+  /// Largest difference, relative to the largest magnitude (at least 1).
+  double difference = 0;
+  /// Of a row's logits, the least over all rows.
+  double cosine = 1;
+  /// Rows whose largest logit is another class's.
+  int64_t changed = 0;
+
+  Loss(const LogitRows &expected, const LogitRows &rows) {
+    double largest = 1, error = 0;
+    for (int64_t i = 0; i < expected.rows(); ++i) {
+      ArrayRef<float> a = expected.row(i), b = rows.row(i);
+      double aa = 0, ab = 0, bb = 0;
+      for (auto [x, y] : llvm::zip(a, b)) {
+        largest = std::max(largest, std::fabs(double(x)));
+        error = std::max(error, std::fabs(double(x) - double(y)));
+        aa += double(x) * x, ab += double(x) * y, bb += double(y) * y;
+      }
+      if (aa > 0 && bb > 0)
+        cosine = std::min(cosine, ab / std::sqrt(aa * bb));
+      changed += std::max_element(a.begin(), a.end()) - a.begin() !=
+                 std::max_element(b.begin(), b.end()) - b.begin();
+    }
+    difference = error / largest;
+  }
+};
+} // namespace
+
+LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
+                                         ArrayRef<std::string> inputs) {
+  FailureOr<ModelSpec> spec =
+      parseModelSpec(options.spec, [](const InputError &error) {
+        llvm::errs() << error.str() << '\n';
+      });
+  if (failed(spec))
+    return failure();
+  std::vector<std::string> layers{"patch_embed"};
+  for (int64_t i = 0; i < spec->numLayers; ++i)
+    for (StringRef part :
+         {"attn.qkv", "attn.proj", spec->isMoELayer(i) ? "moe" : "mlp"})
+      layers.push_back(("blocks." + Twine(i) + "." + part).str());
+  layers.push_back("head");
+
+  CompileOptions plain = options;
+  plain.precision = Precision::F32;
+  plain.ignoreLayerPrecisions = true;
+  FailureOr<LogitRows> expected = runOnHost(plain, inputs);
+  if (failed(expected))
+    return failure();
+  auto print = [&](StringRef layer, const LogitRows &rows) {
+    Loss loss(*expected, rows);
+    llvm::outs() << llvm::left_justify(layer, 24)
+                 << llvm::format("%10.2e %10.6f %6lld of %lld\n",
+                                 loss.difference, loss.cosine,
+                                 (long long)loss.changed,
+                                 (long long)expected->rows());
+    llvm::outs().flush();
+  };
+  llvm::outs() << llvm::left_justify(
+                      (precisionName(*options.precision) + " in").str(), 24)
+               << " difference   cosine   other top-1\n";
+  for (const std::string &layer : layers) {
+    CompileOptions one = plain;
+    one.layerPrecisions = {{layer, *options.precision}};
+    FailureOr<LogitRows> rows = runOnHost(one, inputs);
+    if (failed(rows))
+      return failure();
+    print(layer, *rows);
+  }
+  FailureOr<LogitRows> rows = runOnHost(options, inputs);
+  if (failed(rows))
+    return failure();
+  print("all, as specified", *rows);
+  return success();
+}
