@@ -1,13 +1,19 @@
 #!/usr/bin/env python3
 """Writes a model's ONNX form, for the runtimes that we are compared with.
 
-    export_onnx.py SPEC [--experts gather|if] [-o X.onnx]
+    export_onnx.py SPEC [--experts gather|if] [--int8] [-o X.onnx]
 
 The graph is what a careful exporter makes of the PyTorch model: LayerNorm as
 one operator, GELU in the form that onnxruntime fuses, the attention's scale
 folded into the weights. Experts (routing: image) come as Gather, which picks
 the chosen expert's matrices out of a stack of all, or as If, one branch an
 expert.
+
+With --int8 it is what onnxruntime.quantization.quantize_dynamic makes of that by
+default: every product with a weight has int8 weights and inputs that are
+quantised as they come, and becomes one DynamicQuantizeMatMul when it is loaded.
+Beyond the default, Gather picks int8 matrices, and the patch embedding is such a
+product too, which is faster than an f32 Conv.
 """
 
 import argparse
@@ -26,15 +32,22 @@ import oracle  # noqa: E402
 import safetensors  # noqa: E402
 
 
+def quantize(weight):
+    """int8 weights and their scale, as quantize_dynamic has them by default: one
+    scale a tensor, symmetric."""
+    scale = np.float32(np.abs(weight).max() / 127)
+    return np.clip(np.rint(weight / scale), -127, 127).astype(np.int8), scale
+
+
 class Graph:
     """Nodes in order. Branches of an If have nodes of their own and share the
     initializers."""
 
-    def __init__(self, root=None):
+    def __init__(self, root=None, int8=False):
         self.nodes = []
         self.root = root or self
         if root is None:
-            self.initializers, self.count = [], 0
+            self.initializers, self.count, self.int8 = [], 0, int8
 
     def name(self, hint):
         self.root.count += 1
@@ -55,9 +68,21 @@ class Graph:
     def integers(self, *values):
         return self.constant(values, np.int64)
 
+    def quantized(self, x, weight, scale):
+        """x · weight · scale, for int8 weights."""
+        x, x_scale, zero = self.node("DynamicQuantizeLinear", x, outputs=3)
+        y = self.node("MatMulInteger", x, weight, zero, self.constant(0, np.int8))
+        y = self.node("Cast", y, to=TensorProto.FLOAT)
+        return self.node("Mul", y, self.node("Mul", x_scale, scale))
+
     def linear(self, x, weight, bias=None):
         """x · weightᵀ + bias, for a weight [out, in]."""
-        y = self.node("MatMul", x, self.constant(weight.T))
+        if self.root.int8:
+            weight, scale = quantize(weight.T)
+            weight = self.constant(weight, np.int8)
+            y = self.quantized(x, weight, self.constant(scale))
+        else:
+            y = self.node("MatMul", x, self.constant(weight.T))
         return y if bias is None else self.node("Add", y, self.constant(bias))
 
     def activation(self, x, kind):
@@ -78,9 +103,9 @@ class Graph:
 
 
 class Exporter:
-    def __init__(self, spec, weights, experts):
+    def __init__(self, spec, weights, experts, int8=False):
         self.spec, self.weights, self.form = spec, weights, experts
-        self.graph = Graph()
+        self.graph = Graph(int8=int8)
 
     def pair(self, prefix):
         return self.weights[prefix + ".weight"], self.weights.get(prefix + ".bias")
@@ -91,12 +116,26 @@ class Exporter:
             "LayerNormalization", x, weight, bias, epsilon=self.spec.eps
         )
 
+    def patch_rows(self, image):
+        """[1, patches, values of a patch]."""
+        g, spec = self.graph, self.spec
+        (height, width), (h, w) = spec.image, spec.patch
+        shape = g.integers(spec.channels, height // h, h, width // w, w)
+        x = g.node("Reshape", image, shape)
+        x = g.node("Transpose", x, perm=[1, 3, 0, 2, 4])
+        return g.node("Reshape", x, g.integers(1, spec.patches, -1))
+
     def embed(self, image):
         g, spec, w = self.graph, self.spec, self.weights
-        kernel, bias = map(g.constant, self.pair("patch_embed.proj"))
-        x = g.node("Conv", image, kernel, bias, strides=list(spec.patch))
-        x = g.node("Reshape", x, g.integers(1, spec.hidden, spec.patches))
-        x = g.node("Transpose", x, perm=[0, 2, 1])
+        kernel, bias = self.pair("patch_embed.proj")
+        if g.int8:
+            kernel = kernel.reshape(spec.hidden, -1)
+            x = g.linear(self.patch_rows(image), kernel, bias)
+        else:
+            kernel, bias = g.constant(kernel), g.constant(bias)
+            x = g.node("Conv", image, kernel, bias, strides=list(spec.patch))
+            x = g.node("Reshape", x, g.integers(1, spec.hidden, spec.patches))
+            x = g.node("Transpose", x, perm=[0, 2, 1])
         if spec.class_token:
             x = g.node("Concat", g.constant(w["cls_token"]), x, axis=1)
         return g.node("Add", x, g.constant(w["pos_embed"]))
@@ -152,17 +191,22 @@ class Exporter:
     def expert_gather(self, x, prefix, which):
         g, spec = self.graph, self.spec
 
-        def chosen(layer, part):
-            values = [
-                self.weights[f"{prefix}.experts.{e}.{layer}.{part}"]
-                for e in range(spec.experts)
-            ]
-            stack = np.stack([v.T if part == "weight" else v for v in values])
-            return g.node("Gather", g.constant(stack), which, axis=0)
+        def parts(layer, part):
+            names = (f"{prefix}.experts.{e}.{layer}.{part}" for e in range(spec.experts))
+            return [self.weights[name] for name in names]
+
+        def chosen(values, dtype=np.float32):
+            stack = g.constant(np.stack(values), dtype)
+            return g.node("Gather", stack, which, axis=0)
 
         def linear(y, layer):
-            y = g.node("MatMul", y, chosen(layer, "weight"))
-            return g.node("Add", y, chosen(layer, "bias"))
+            weights = [weight.T for weight in parts(layer, "weight")]
+            if g.int8:
+                weights, scales = zip(*map(quantize, weights))
+                y = g.quantized(y, chosen(weights, np.int8), chosen(scales))
+            else:
+                y = g.node("MatMul", y, chosen(weights))
+            return g.node("Add", y, chosen(parts(layer, "bias")))
 
         return linear(g.activation(linear(x, "fc1"), spec.act), "fc2")
 
@@ -236,22 +280,24 @@ class Exporter:
         )
 
 
-def export(path, experts, out):
-    """Writes the ONNX form of the specification at `path` to `out`."""
+def export(path, experts, out, int8=False):
+    """Writes an ONNX form of the specification at `path` to `out`."""
     spec = oracle.load_spec(path)
     if spec.moe_layers and spec.routing != "image":
         raise SystemExit(f"{path}: only routing: image is exported")
     weights = safetensors.load(spec.weights)
-    onnx.save(Exporter(spec, weights, experts).export(), out)
+    onnx.save(Exporter(spec, weights, experts, int8).export(), out)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("spec", metavar="SPEC")
     parser.add_argument("--experts", choices=("gather", "if"), default="gather")
+    parser.add_argument("--int8", action="store_true")
     parser.add_argument("-o", dest="out", metavar="X.onnx")
     args = parser.parse_args()
-    export(args.spec, args.experts, args.out or os.path.splitext(args.spec)[0] + ".onnx")
+    out = args.out or os.path.splitext(args.spec)[0] + ".onnx"
+    export(args.spec, args.experts, out, args.int8)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import models
 
 # The contract's measure for f32 logits.
 TOLERANCE = 1e-4
+# The least cosine similarity with f32's logits.
+SIMILARITY = {"bf16": 0.999, "int8": 0.99}
 
 
 class Ours:
@@ -22,12 +24,20 @@ class Ours:
         self.path = path
         self.info = json.loads(subprocess.check_output([path, "--info"]))
 
-    def logits(self, image, variant=None):
+    def answer(self, images, variant=None):
+        """The logits of each image, and its experts, layer by layer. None if this
+        machine lacks the variant."""
         with tempfile.NamedTemporaryFile(suffix=".npy") as file:
-            command = [self.path, "--tensor", image, "--logits", file.name]
+            command = [self.path, "--tensor", images, "--logits", file.name]
+            command += ["--format=json"]
             command += ["--cpu-variant", variant] if variant else []
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-            return np.load(file.name)
+            done = subprocess.run(command, capture_output=True, check=False)
+            if done.returncode == 2:
+                return None
+            done.check_returncode()
+            lines = [json.loads(line) for line in done.stdout.splitlines()]
+            experts = [[e["expert"] for e in line["experts"]] for line in lines]
+            return np.load(file.name), experts
 
     def benchmark(self, runs, threads=1, variant=None):
         """Median milliseconds of so many inferences; None if the binary refuses
@@ -75,6 +85,15 @@ class Peer:
     def run(self, image, times):
         return self.ask(run=image, times=times)
 
+    def logits(self, images):
+        """Of each of models.IMAGES images."""
+        return np.array(
+            [
+                self.ask(run=images, times=1, index=i)["logits"]
+                for i in range(models.IMAGES)
+            ]
+        )
+
     def cold(self, model, image):
         """Milliseconds of a whole process, and its peak memory in KB."""
         return cold_start(["node", self.script, model, image], env=self.environment)
@@ -119,19 +138,60 @@ def check_logits(ours, peer, model):
     """The largest difference of the logits, by the contract's measure, of every
     CPU variant and ONNX form. Raises where it is too large."""
     worst = 0.0
-    for path in model.onnx.values():
+    for path in model.onnx["f32"].values():
         peer.load(path, 1)
         reference = np.array(peer.run(model.image, 1)["logits"])
         scale = max(1.0, np.abs(reference).max())
         for variant in ours.info["cpu_variants"]:
-            try:
-                logits = ours.logits(model.image, variant)[0]
-            except subprocess.CalledProcessError:
-                continue  # this machine lacks the variant
-            worst = max(worst, float(np.abs(logits - reference).max() / scale))
+            found = ours.answer(model.image, variant)
+            if found is None:
+                continue
+            difference = np.abs(found[0][0] - reference).max()
+            worst = max(worst, float(difference / scale))
     if not worst <= TOLERANCE:
         raise RuntimeError(f"{model.name}: the logits differ by {worst:.1e}")
     return worst
+
+
+def cosines(x, y):
+    """Row by row."""
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return (x * y).sum(axis=1) / lengths
+
+
+def check_precision(precision, lower, ours, model):
+    """How much a binary in a lower precision is like f32's, over several images
+    and all CPU variants: the least cosine of the logits where the experts are the
+    same and where they may differ, and the share of images whose experts are the
+    same (None without experts). Raises where the first is too small."""
+    expected, experts = ours.answer(model.images)
+    similar, same = [], []
+    for variant in lower.info["cpu_variants"]:
+        found = lower.answer(model.images, variant)
+        if found is None:
+            continue
+        similar += list(cosines(found[0], expected))
+        same += [a == b for a, b in zip(found[1], experts)]
+    # None the same is no similarity.
+    least = min((float(c) for c, s in zip(similar, same) if s), default=0.0)
+    if not least >= SIMILARITY[precision]:
+        raise RuntimeError(f"{model.name}, {precision}: cosine {least:.5f}")
+    share = sum(same) / len(same) if any(experts) else None
+    least_of_all = float(min(similar))
+    return {"cosine": least, "least_cosine": least_of_all, "same_experts": share}
+
+
+def check_peer(precision, peer, model):
+    """The median cosine of the peer's logits with its own in f32, over the same
+    images; it does not say which experts it chose."""
+    forms = []
+    for key in ("f32", precision):
+        peer.load(next(iter(model.onnx[key].values())), 1)
+        forms.append(peer.logits(model.images))
+    median = float(np.median(cosines(*forms)))
+    if not median >= SIMILARITY[precision]:
+        raise RuntimeError(f"{model.name}, the peer in {precision}: cosine {median:.5f}")
+    return median
 
 
 class Peak:
@@ -164,10 +224,19 @@ class Peak:
         }
 
 
-def in_turn(ours, peer, model, peaks, rounds, round_ms):
+def variants_to_time(precision, info, every):
+    if every:
+        return info["cpu_variants"]
+    if precision == "f32":
+        return [variant for variant in info["cpu_variants"] if variant != "x86-64"]
+    return [info["cpu_variant"]]
+
+
+def in_turn(binaries, peer, model, peaks, args):
     """Runs everything in turn, round by round: medians by what was run.
 
-    Keys: ("ours", variant, threads), ("peer", form, threads), ("peak", level).
+    Keys: ("ours", precision, variant, threads), ("peer", precision, form,
+    threads), ("peak", level).
     """
     times = {}
 
@@ -175,19 +244,31 @@ def in_turn(ours, peer, model, peaks, rounds, round_ms):
         if value is not None:
             times.setdefault(key, []).append(value)
 
-    once = ours.benchmark(3)
-    runs = max(5, int(round_ms / once))
-    variants = [v for v in ours.info["cpu_variants"] if v != "x86-64"]
-    for _ in range(rounds):
-        for variant in variants:
-            note(("ours", variant, 1), ours.benchmark(runs, 1, variant))
-        note(("ours", ours.info["cpu_variant"], 2), ours.benchmark(runs, 2))
-        for threads in (1, 2):
-            for form, path in model.onnx.items():
-                peer.load(path, threads)
-                peer.run(model.image, 3)
-                found = peer.run(model.image, max(5, runs // 2))["milliseconds"]
-                note(("peer", form, threads), statistics.median(found))
+    runs = {}  # (precision, variant) -> inferences a round
+    for precision, ours in binaries.items():
+        for variant in variants_to_time(precision, ours.info, args.variants):
+            once = ours.benchmark(3, 1, variant)
+            if once is not None:
+                runs[precision, variant] = max(5, int(args.round_ms / once))
+    best = {precision: ours.info["cpu_variant"] for precision, ours in binaries.items()}
+
+    def time_peer(precision, threads):
+        for form, path in model.onnx[precision].items():
+            peer.load(path, threads)
+            peer.run(model.image, 3)
+            times = max(5, runs[precision, best[precision]] // 2)
+            found = peer.run(model.image, times)["milliseconds"]
+            note(("peer", precision, form, threads), statistics.median(found))
+
+    for _ in range(args.rounds):
+        for (precision, variant), count in runs.items():
+            found = binaries[precision].benchmark(count, 1, variant)
+            note(("ours", precision, variant, 1), found)
+        found = binaries["f32"].benchmark(runs["f32", best["f32"]], 2)
+        note(("ours", "f32", best["f32"], 2), found)
+        for precision in model.onnx:
+            time_peer(precision, 1)
+        time_peer("f32", 2)
         for level, rate in peaks.measure().items():
             note(("peak", level), rate)
     return {key: statistics.median(values) for key, values in times.items()}

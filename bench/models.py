@@ -16,6 +16,8 @@ import oracle  # noqa: E402
 import random_model  # noqa: E402
 
 SEED = 2309
+# For what is compared over several inputs.
+IMAGES = 32
 # Heads of 64 channels where that divides the width, else of 32.
 HEADS = {384: 6, 192: 3, 96: 3, 64: 2}
 
@@ -58,27 +60,38 @@ class Model:
 
     name: str
     spec: str
-    binary: str
+    binaries: dict  # precision -> path
+    compile_seconds: dict  # precision -> seconds
     image: str
-    onnx: dict  # form -> path
-    compile_seconds: float
+    images: str  # several, of which `image` is the first
+    onnx: dict  # precision -> form -> path
 
 
-def make(size, is_moe, folder, moe_compile):
-    """Random weights, our binary, and the ONNX files."""
+def make(size, is_moe, folder, moe_compile, precisions):
+    """Random weights, a binary of ours for each precision, and the ONNX files, of
+    which there are none in bf16."""
     name = f"vit_{size.layers}x{size.width}_p{size.patch}" + ("_moe" if is_moe else "")
     folder = os.path.join(folder, name)
     data = specification(size, is_moe)
     spec = random_model.write_model(folder, data, SEED, "f32", name)
     image = os.path.join(folder, "image.npy")
-    np.save(image, random_model.random_images(oracle.load_spec(spec), 1, SEED))
-    binary = os.path.join(folder, name)
-    start = time.monotonic()
-    subprocess.run([moe_compile, spec, "-o", binary], check=True)
-    seconds = time.monotonic() - start
-    forms = ("gather", "if") if is_moe else ("dense",)
-    files = {}
-    for form in forms:
-        files[form] = os.path.join(folder, f"{name}.{form}.onnx")
-        export_onnx.export(spec, form, files[form])
-    return Model(name, spec, binary, image, files, seconds)
+    images = os.path.join(folder, "images.npy")
+    values = random_model.random_images(oracle.load_spec(spec), IMAGES, SEED)
+    np.save(image, values[:1])
+    np.save(images, values)
+    binaries, seconds, onnx = {}, {}, {}
+    for precision in precisions:
+        suffix = "" if precision == "f32" else "." + precision
+        binaries[precision] = os.path.join(folder, name + suffix)
+        command = [moe_compile, spec, "-o", binaries[precision]]
+        start = time.monotonic()
+        subprocess.run([*command, "--precision", precision], check=True)
+        seconds[precision] = time.monotonic() - start
+        if precision == "bf16":
+            continue
+        onnx[precision] = {}
+        for form in ("gather", "if") if is_moe else ("dense",):
+            path = os.path.join(folder, f"{name}{suffix}.{form}.onnx")
+            export_onnx.export(spec, form, path, precision == "int8")
+            onnx[precision][form] = path
+    return Model(name, spec, binaries, seconds, image, images, onnx)

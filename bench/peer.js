@@ -4,6 +4,7 @@
 //   {"load": "x.onnx", "threads": 1}   -> {"milliseconds": M}
 //   {"run": "x.npy", "times": N}       -> {"milliseconds": [M, …],
 //                                          "logits": [… of the last run]}
+//     with "index": I, of its image I
 //   {"memory": true}                   -> {"peak_kb": K}
 //
 // With arguments instead, `peer.js x.onnx x.npy [threads]`, it loads the model,
@@ -26,8 +27,8 @@ async function load(path, threads) {
   });
 }
 
-/** The first image of a little-endian float32 .npy of version 1. */
-function readImage(path) {
+/** One image of a little-endian float32 .npy of version 1. */
+function readImage(path, index) {
   const file = fs.readFileSync(path);
   const length = file.readUInt16LE(8);
   const header = file.toString('latin1', 10, 10 + length);
@@ -35,14 +36,14 @@ function readImage(path) {
     .split(',').filter((part) => part.trim()).map(Number);
   const dims = [1, ...shape.slice(-3)];
   const count = dims.reduce((a, b) => a * b);
-  const start = 10 + length;
+  const start = 10 + length + 4 * count * index;
   const bytes = file.buffer.slice(file.byteOffset + start,
                                   file.byteOffset + start + 4 * count);
   return new ort.Tensor('float32', new Float32Array(bytes), dims);
 }
 
-async function run(path, times) {
-  const feeds = {image: readImage(path)};
+async function run(path, times, index = 0) {
+  const feeds = {image: readImage(path, index)};
   const milliseconds = [];
   let logits = null;
   for (let i = 0; i < times; ++i) {
@@ -65,7 +66,7 @@ async function answer(command) {
     await load(command.load, command.threads);
     return {milliseconds: Number(process.hrtime.bigint() - start) * 1e-6};
   }
-  if (command.run) return run(command.run, command.times);
+  if (command.run) return run(command.run, command.times, command.index);
   return {peak_kb: peakMemory()};
 }
 

@@ -15,6 +15,10 @@ def _cell(value, form):
     return "–" if value is None else format(value, form)
 
 
+def _percent(value):
+    return _cell(value and 100 * value, ".1f")
+
+
 def _bound(result, variant):
     """The ratio to the peer if every cycle did nothing but multiply-adds."""
     peak = result["peaks"].get(variant)
@@ -48,6 +52,63 @@ def speed_table(results):
                 ]
             )
     return markdown(head, rows)
+
+
+def precision_table(results):
+    """One row a model, lower precision and CPU variant: milliseconds, beside f32
+    with the same CPU level and the peer in f32 and in the same precision; what
+    the weights take; how much the answers are like f32's."""
+    head = ["model", "precision", "variant", "ms", "f32/ours"]
+    head += [f"{PEER} f32 ms", "ratio", "same precision", "ratio"]
+    head += ["weights %", "binary MB", "compile s"]
+    head += ["cosine", "same experts %", f"{PEER}'s cosine"]
+    rows = []
+    for result in results:
+        for precision, low in result.get("precisions", {}).items():
+            peer = low.get("peer_ms")
+            for variant, ms in low["ours_ms"].items():
+                f32 = result["ours"].get(variant.split("+")[0])
+                row = [
+                    result["model"],
+                    precision,
+                    variant.replace("x86-64-", ""),
+                    _cell(ms, ".3f"),
+                    _cell(f32 and f32["ms"] / ms, ".2f"),
+                    _cell(result["peer_ms"], ".3f"),
+                    _cell(result["peer_ms"] / ms, ".2f"),
+                    _cell(peer, ".3f"),
+                    _cell(peer and peer / ms, ".2f"),
+                ]
+                once = [
+                    _percent(low["weight_share"]),
+                    _cell(low["binary_bytes"] / 1e6, ".1f"),
+                    _cell(low["compile_seconds"], ".1f"),
+                    _cell(low["cosine"], ".5f"),
+                    _percent(low["same_experts"]),
+                    _cell(low.get("peer_cosine"), ".5f"),
+                ]
+                first = variant == low["best_variant"]
+                rows.append(row + (once if first else ["–"] * len(once)))
+    return markdown(head, rows) if rows else None
+
+
+def summary(result):
+    """One line a precision: our best variant beside the peer."""
+    best = result["ours"][result["best_variant"]]["ms"]
+    lines = [("", best, result["peer_ms"], "")]
+    for precision, low in result["precisions"].items():
+        ms = low["ours_ms"][low["best_variant"]]
+        note = f", cosine {low['cosine']:.5f}"
+        if low["same_experts"] is not None:
+            note += f", same experts {_percent(low['same_experts'])} %"
+        lines.append((f" {precision}", ms, result["peer_ms"], note))
+        if "peer_ms" in low:
+            lines.append((f" {precision}", ms, low["peer_ms"], f" in {precision}"))
+    return "\n".join(
+        f"{result['model']}{precision}: {ms:.3f} ms, {PEER} {peer:.3f} ms, "
+        f"{peer / ms:.2f}x{note}"
+        for precision, ms, peer, note in lines
+    )
 
 
 def footprint_table(results):
@@ -91,6 +152,13 @@ def plot_times(results, path):
     series = {PEER: [row["peer_ms"] for row in rows]}
     for variant in rows[0]["ours"]:
         series["ours, " + variant] = [row["ours"][variant]["ms"] for row in rows]
+    for precision, low in rows[0].get("precisions", {}).items():
+        lows = [row["precisions"][precision] for row in rows]
+        if "peer_ms" in low:
+            series[f"{PEER}, {precision}"] = [low["peer_ms"] for low in lows]
+        variant = low["best_variant"]
+        label = f"ours, {precision}, {variant}"
+        series[label] = [low["ours_ms"][variant] for low in lows]
     figure, axes = plt.subplots(figsize=(9, 4))
     width = 0.8 / len(series)
     for i, (label, values) in enumerate(series.items()):
@@ -151,8 +219,9 @@ def write(folder, document):
         peaks = ", ".join(f"{k} {v:.0f}" for k, v in document["peaks"].items())
         print(f"peak GFLOP/s of one core: {peaks};", file=file)
         print(f"onnxruntime-node {machine['onnxruntime']}.\n", file=file)
-        print(speed_table(results) + "\n", file=file)
-        print(footprint_table(results), file=file)
+        tables = speed_table, precision_table, footprint_table
+        texts = (table(results) for table in tables)
+        print("\n\n".join(text for text in texts if text), file=file)
     if any(result["is_moe"] for result in results):
         plot_times(results, os.path.join(folder, "times.svg"))
     plot_roofline(

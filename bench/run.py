@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Measures compiled binaries against onnxruntime-node; see README.md.
 
-    run.py [--sizes 12x192,6x64,…] [--kinds moe,dense] [--rounds N] [--quick]
-           [--kernels] [--output DIR] [--report RESULTS.json]
+    run.py [--sizes 12x192,6x64,…] [--kinds moe,dense] [--precision bf16,int8]
+           [--variants] [--rounds N] [--quick] [--kernels] [--output DIR]
+           [--report RESULTS.json]
 """
 
 import argparse
@@ -61,36 +62,74 @@ def share(value, peak):
     return None if peak is None else 100 * value / peak
 
 
+def select(times, side, precision, threads):
+    """The times of "ours" or "peer" by variant or form."""
+    return {
+        key[2]: value
+        for key, value in times.items()
+        if key[0] == side and (key[1], key[3]) == (precision, threads)
+    }
+
+
+def check_lower(precision, binaries, peer, model):
+    """What its logits are like, of ours and of the peer if it has it."""
+    ours, f32 = binaries[precision], binaries["f32"]
+    found = measure.check_precision(precision, ours, f32, model)
+    if precision in model.onnx:
+        found["peer_cosine"] = measure.check_peer(precision, peer, model)
+    return found
+
+
+def lower_precision(precision, binaries, model, times):
+    """One precision beside f32, and beside the peer in the same if it has it."""
+    ours, f32 = binaries[precision], binaries["f32"]
+    result = {
+        "best_variant": ours.info["cpu_variant"],
+        "ours_ms": select(times, "ours", precision, 1),
+        "weight_bytes": ours.info["weight_bytes"],
+        "weight_share": ours.info["weight_bytes"] / f32.info["weight_bytes"],
+        "binary_bytes": os.path.getsize(ours.path),
+        "compile_seconds": model.compile_seconds[precision],
+    }
+    if precision in model.onnx:
+        forms = select(times, "peer", precision, 1)
+        result["peer_forms_ms"] = forms
+        result["peer_ms"] = min(forms.values())
+    return result
+
+
 def measure_model(size, is_moe, args, peer, peaks):
     folder = os.path.join(BUILD, "bench", "models")
     compiler = os.path.join(BUILD, "bin", "moe-compile")
-    model = models.make(size, is_moe, folder, compiler)
-    ours = measure.Ours(model.binary)
+    model = models.make(size, is_moe, folder, compiler, args.precision)
+    binaries = {key: measure.Ours(path) for key, path in model.binaries.items()}
+    ours = binaries["f32"]
     difference = measure.check_logits(ours, peer, model)
-    times = measure.in_turn(ours, peer, model, peaks, args.rounds, args.round_ms)
+    checks = {
+        precision: check_lower(precision, binaries, peer, model)
+        for precision in args.precision
+        if precision != "f32"
+    }
+    times = measure.in_turn(binaries, peer, model, peaks, args)
     flops = 2 * ours.info["multiply_adds"]
     variants = {}
-    for kind, variant, threads in (key for key in times if key[0] == "ours"):
-        if threads != 1:
-            continue
-        ms = times[kind, variant, 1]
+    for variant, ms in select(times, "ours", "f32", 1).items():
         gflops = flops / ms * 1e-6
         percent = share(gflops, times.get(("peak", variant)))
         variants[variant] = {"ms": ms, "gflops": gflops, "percent_of_peak": percent}
-    forms = {
-        threads: {f: times["peer", f, threads] for f in model.onnx} for threads in (1, 2)
-    }
-    two = times.get(("ours", ours.info["cpu_variant"], 2))
-    peer_two = min(forms[2].values())
-    best_form = min(forms[1], key=forms[1].get)
+    forms = select(times, "peer", "f32", 1)
+    two = times.get(("ours", "f32", ours.info["cpu_variant"], 2))
+    peer_two = min(select(times, "peer", "f32", 2).values())
+    best_form = min(forms, key=forms.get)
+    best_onnx = model.onnx["f32"][best_form]
     library = os.path.getsize(os.path.join(NODE_MODULES, LIBRARY))
-    binary = os.path.getsize(model.binary)
+    binary = os.path.getsize(ours.path)
     # As it was written, then after the next step, which drops it from the page
     # cache: how it is read back decides in how large pieces it lies there, and
     # so how fast it is mapped.
     cold = ours.cold(model.image)
-    resident = experts.measure(model.binary)
-    sections = experts.weight_sections(model.binary).values()
+    resident = experts.measure(ours.path)
+    sections = experts.weight_sections(ours.path).values()
     first = min(address for address, _ in sections)
     weights_end = max(address + size for address, size in sections) - first
     return {
@@ -99,12 +138,12 @@ def measure_model(size, is_moe, args, peer, peaks):
         "multiply_adds": ours.info["multiply_adds"],
         "bytes_read": 4 * ours.info["active_parameters"],
         "logit_difference": difference,
-        "compile_seconds": model.compile_seconds,
+        "compile_seconds": model.compile_seconds["f32"],
         "best_variant": ours.info["cpu_variant"],
         "ours": variants,
         "ours_2_threads_ms": two,
-        "peer_forms_ms": forms[1],
-        "peer_ms": forms[1][best_form],
+        "peer_forms_ms": forms,
+        "peer_ms": forms[best_form],
         "peer_2_threads_ms": peer_two,
         "ratio_2_threads": peer_two / two if two else None,
         "cold": cold,
@@ -114,22 +153,44 @@ def measure_model(size, is_moe, args, peer, peaks):
         "allowed_bytes": 4 * ours.info["active_parameters"]
         + ours.info["workspace_bytes"]
         + 3_000_000,
-        "peer_cold": peer.cold(model.onnx[best_form], model.image),
+        "peer_cold": peer.cold(best_onnx, model.image),
         "size": {
             "binary": binary,
             "alignment": weights_end - ours.info["weight_bytes"],
             "beyond_weights": binary - weights_end,
-            "peer": os.path.getsize(model.onnx[best_form]) + library,
+            "peer": os.path.getsize(best_onnx) + library,
+        },
+        "precisions": {
+            precision: check | lower_precision(precision, binaries, model, times)
+            for precision, check in checks.items()
         },
         "experts": experts.summarize(resident),
         "peaks": {key[1]: value for key, value in times.items() if key[0] == "peak"},
     }
 
 
+def precisions(text):
+    """f32, which the others are measured by, and those of a list."""
+    wanted = text.split(",")
+    unknown = set(wanted) - {"f32", *measure.SIMILARITY}
+    if unknown:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return ["f32", *(p for p in measure.SIMILARITY if p in wanted)]
+
+
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", help="such as 12x192,12x192/16; default: all")
     parser.add_argument("--kinds", default="moe,dense")
+    parser.add_argument(
+        "--precision",
+        type=precisions,
+        default="f32,bf16,int8",
+        help="beside f32: bf16, int8 (default: both)",
+    )
+    parser.add_argument(
+        "--variants", action="store_true", help="every CPU variant in every precision"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--round-ms", type=float, default=400)
     parser.add_argument("--quick", action="store_true", help="two sizes, three rounds")
@@ -164,11 +225,7 @@ def run(args):
                 say(f"{size} {kind}: FAILED: {error}")
                 continue
             results.append(result)
-            best = result["ours"][result["best_variant"]]
-            say(
-                f"{result['model']}: {best['ms']:.3f} ms, {report.PEER} "
-                f"{result['peer_ms']:.3f} ms, {result['peer_ms'] / best['ms']:.2f}x"
-            )
+            say(report.summary(result))
     peer.close()
     if not results:
         sys.exit("nothing was measured")
