@@ -78,21 +78,26 @@ Value VectorEmitter::emitBlock(ArrayRef<Value> starts,
   SmallVector<Value> sums;
   for (size_t i = 0; i < starts.size() * panels; ++i)
     sums.push_back(amx::TileZeroOp::create(b, tileType(rows, kPanel, sumType)));
-  // The input as memory. Here, where it is used: what it is then is known where
-  // it lies.
-  auto aType = cast<RankedTensorType>(aTensor.getType());
-  SmallVector<int64_t> strides(aType.getRank(), ShapedType::kDynamic);
-  strides.back() = 1;
-  auto aLayout =
-      StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, strides);
-  auto aMemory = MemRefType::get(aType.getShape(), element, aLayout);
+  // A tensor as memory. Where it is used: what it is then is known where it
+  // lies.
+  auto asMemory = [&](Value tensor) -> Value {
+    auto type = cast<RankedTensorType>(tensor.getType());
+    SmallVector<int64_t> strides(type.getRank(), ShapedType::kDynamic);
+    strides.back() = 1;
+    auto layout =
+        StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, strides);
+    return bufferization::ToBufferOp::create(
+        b, MemRefType::get(type.getShape(), type.getElementType(), layout),
+        tensor, /*read_only=*/true);
+  };
 
   auto step = [&](Value k, ValueRange state) {
     if (prefetchedLanes > 0)
       for (int64_t i = 0; i < words; ++i)
         prefetchNext(b.createOrFold<arith::AddIOp>(k, index(i)), position,
                      panelStart, panels, loops);
-    Value memory = bufferization::ToBufferOp::create(b, aMemory, aTensor, true);
+    Value memory = asMemory(aTensor);
+    Value panelMemory = bTiles ? bTiles : asMemory(bLanes);
     SmallVector<Value> next(state), inputs, weights;
     loops[inner] = k;
     loops[sideDim] = loops[lane] = index(0);
@@ -106,7 +111,7 @@ Value VectorEmitter::emitBlock(ArrayRef<Value> starts,
       SmallVector<Value> indices = evaluate(bMap, loops);
       indices.pop_back();
       weights.push_back(amx::TileLoadOp::create(
-          b, tileType(words, kPanel, element), bTiles, indices));
+          b, tileType(words, kPanel, element), panelMemory, indices));
     }
     for (auto [i, input] : llvm::enumerate(inputs))
       for (int64_t p = 0; p < panels; ++p) {

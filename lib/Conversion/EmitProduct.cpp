@@ -16,7 +16,8 @@ static constexpr int64_t kGuessedTiles = 2;
 /// What `value` was before it was extended to the type of the sums.
 static Value beforeExtension(Value value) {
   Operation *op = value.getDefiningOp();
-  return op && isa<arith::ExtFOp, arith::ExtSIOp, arith::ExtUIOp>(op)
+  return op && isa<arith::ExtFOp, arith::ExtSIOp, arith::ExtUIOp,
+                   arith::SIToFPOp>(op)
              ? op->getOperand(0)
              : value;
 }
@@ -67,11 +68,21 @@ bool VectorEmitter::isContraction() {
         iterators[last] != IteratorType::reduction ||
         side * element.getIntOrFloatBitWidth() != 32)
       return false;
-    isDot = getElementTypeOrSelf(aTensor.getType()) == element;
+    Type input = getElementTypeOrSelf(aTensor.getType());
+    isDot = input == element;
+    // Signed weights; sums as wide as the products.
+    if (!(element.isBF16() || element.isInteger(8)) ||
+        !(isDot || input.isF32()) ||
+        sumType != (input.isInteger(8) ? Type(b.getI32Type())
+                                       : Type(b.getF32Type())) ||
+        llvm::any_of(op.getBody()->getArgument(1).getUsers(),
+                     llvm::IsaPred<arith::ExtUIOp>))
+      return false;
     isUnsigned = llvm::any_of(op.getBody()->getArgument(0).getUsers(),
                               llvm::IsaPred<arith::ExtUIOp>);
-  } else if (!sumType.isF32() || getElementTypeOrSelf(aTensor.getType()) !=
-                                     getElementTypeOrSelf(bTensor.getType())) {
+  } else if (llvm::any_of(op->getOperandTypes(), [](Type type) {
+               return !getElementTypeOrSelf(type).isF32();
+             })) {
     return false;
   }
   for (unsigned d = 0; d < iterators.size(); ++d) {
@@ -186,6 +197,14 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
                                         Value panelStart, int64_t panels,
                                         Value position, Loops loops,
                                         Value &out) {
+  if (isPaired() && rows > 1) {
+    int64_t even = rows / 2 * 2;
+    emitPairs(rowStart, even, panelStart, panels, position, loops, out);
+    if (even == rows)
+      return;
+    rowStart = b.createOrFold<arith::AddIOp>(rowStart, index(even));
+    rows = 1;
+  }
   auto at = [&](int64_t r, int64_t p) {
     if (row)
       loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));

@@ -20,8 +20,10 @@ static bool isRounded(OpOperand *operand) {
   auto consumer = dyn_cast<GenericOp>(operand->getOwner());
   if (!producer || !consumer || !producer->hasOneUse())
     return false;
+  // Nor may either read what it writes over.
   for (GenericOp op : {producer, consumer})
-    if (op.getNumLoops() != op.getNumParallelLoops())
+    if (op.getNumLoops() != op.getNumParallelLoops() ||
+        !op.getRegionOutputArgs()[0].use_empty())
       return false;
   Operation *yield = consumer.getBody()->getTerminator();
   return yield->getOperand(0).getDefiningOp<arith::TruncFOp>() != nullptr;

@@ -14,6 +14,20 @@ namespace mlir::moe {
 using namespace mlir;
 using namespace mlir::moe;
 
+/// Vectors of one size side by side, a power of two of them.
+static Value joined(ImplicitLocOpBuilder &b, SmallVector<Value> pieces) {
+  while (pieces.size() > 1) {
+    int64_t lanes = cast<VectorType>(pieces.front().getType()).getNumElements();
+    SmallVector<Value> pairs;
+    for (size_t i = 0; i < pieces.size(); i += 2)
+      pairs.push_back(vector::ShuffleOp::create(
+          b, pieces[i], pieces[i + 1],
+          llvm::to_vector(llvm::seq(int64_t(0), 2 * lanes))));
+    pieces = std::move(pairs);
+  }
+  return pieces.front();
+}
+
 namespace {
 
 /// Lanes of sums, inputs and weights that one instruction takes.
@@ -141,17 +155,40 @@ Value DotBuilder::build() {
       return {};
     pieces.push_back(piece);
   }
-  // Side by side, in pairs: one, two or four.
-  while (pieces.size() > 1) {
-    SmallVector<Value> joined;
-    for (size_t i = 0; i < pieces.size(); i += 2)
-      joined.push_back(vector::ShuffleOp::create(
-          b, pieces[i], pieces[i + 1],
-          llvm::to_vector(llvm::seq(int64_t(0), 2 * lanes))));
-    lanes *= 2;
-    pieces = joined;
+  return joined(b, pieces);
+}
+
+/// A matrix instruction for each pair of columns. Both steps of a column lie
+/// side by side in it: in words, those of one step between those of the other.
+static void lowerPairs(PairDotOp op) {
+  ImplicitLocOpBuilder b(op.getLoc(), op);
+  auto type = cast<VectorType>(op.getSums().getType());
+  auto factors = cast<VectorType>(op.getInputs().getType());
+  int64_t lanes = type.getNumElements();
+  auto blockType = VectorType::get({4}, type.getElementType());
+  Value words = vector::BitCastOp::create(
+      b, VectorType::get({lanes}, b.getI32Type()), op.getWeights());
+  bool isInteger = type.getElementType().isInteger();
+  SmallVector<Value> blocks;
+  for (int64_t first = 0; first < lanes; first += 4) {
+    int64_t column = first / 2, step = lanes / 2;
+    Value own = vector::ShuffleOp::create(
+        b, words, words,
+        ArrayRef{column, step + column, column + 1, step + column + 1});
+    Value weights = vector::BitCastOp::create(b, factors, own);
+    Value sums =
+        vector::ShuffleOp::create(b, op.getSums(), op.getSums(),
+                                  llvm::to_vector(llvm::seq(first, first + 4)));
+    blocks.push_back(
+        LLVM::CallIntrinsicOp::create(
+            b, blockType,
+            b.getStringAttr(isInteger ? "llvm.aarch64.neon.smmla"
+                                      : "llvm.aarch64.neon.bfmmla"),
+            ValueRange{sums, op.getInputs(), weights})
+            .getResult(0));
   }
-  return pieces.front();
+  op.replaceAllUsesWith(joined(b, blocks));
+  op.erase();
 }
 
 namespace {
@@ -163,6 +200,15 @@ struct LowerDots : moe::impl::LowerDotsBase<LowerDots> {
     if (!level) {
       getOperation().emitError() << "unknown CPU '" << cpu << "'";
       return signalPassFailure();
+    }
+    SmallVector<PairDotOp> pairs;
+    getOperation().walk([&](PairDotOp op) { pairs.push_back(op); });
+    for (PairDotOp op : pairs) {
+      if (!level->mmla) {
+        op.emitOpError() << "cannot be lowered for " << level->name;
+        return signalPassFailure();
+      }
+      lowerPairs(op);
     }
     SmallVector<DotOp> dots;
     getOperation().walk([&](DotOp op) { dots.push_back(op); });

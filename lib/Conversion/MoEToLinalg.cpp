@@ -569,8 +569,9 @@ LogicalResult MoELowering::lower(func::ReturnOp op) {
 static bool isWeight(OpOperand &operand) {
   Operation *op = operand.getOwner();
   if (auto dequantize = dyn_cast<DequantizeOp>(op))
-    return operand.get() == dequantize.getColumns() ||
-           operand.get() == dequantize.getBias();
+    return &operand == &dequantize.getColumnsMutable() ||
+           (dequantize.getBias() &&
+            &operand == &dequantize.getBiasMutable()[0]);
   return operand.getOperandNumber() > 0 &&
          isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, AttentionOp,
              MlpOp, RouterOp, TokenRouterOp, HeadOp, PlaceTokensOp, LinearOp>(
@@ -616,12 +617,12 @@ LogicalResult MoELowering::lower(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
             LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp,
-            PatchesOp, PlaceTokensOp, LinearOp, QuantizeOp, DequantizeOp,
-            CollectOp, ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
+            PatchesOp, PlaceTokensOp, QuantizeOp, DequantizeOp, CollectOp,
+            ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
         lower(layer);
         return success();
       })
-      .Case<arith::AddFOp, func::ReturnOp>(
+      .Case<arith::AddFOp, func::ReturnOp, LinearOp>(
           [&](auto known) { return lower(known); })
       // A parameter is read where it is used, in the layout wanted there.
       .Case<GetOp>([](auto) { return success(); })

@@ -47,7 +47,7 @@ private:
   void lower(HeadOp op);
   void lower(PatchesOp op);
   void lower(PlaceTokensOp op);
-  void lower(LinearOp op);
+  LogicalResult lower(LinearOp op);
   void lower(QuantizeOp op);
   void lower(DequantizeOp op);
   void lower(CollectOp op);

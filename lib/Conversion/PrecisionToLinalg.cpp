@@ -20,8 +20,11 @@ Value MoELowering::lowMatmul(Value input, Value weight, bool isUnsigned) {
   int64_t rows = rowsOf(input), panels = rowsOf(weight);
   int64_t side = shapeOf(weight)[3];
   Value a = collapse(input, {{0}, {1, 2}});
-  bool isInteger =
-      cast<RankedTensorType>(weight.getType()).getElementType().isInteger(8);
+  auto elementOf = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getElementType();
+  };
+  bool isInteger = elementOf(input).isInteger(8);
+  bool isWide = elementOf(input).isF32();
   Type sumType = isInteger ? Type(b.getI32Type()) : Type(b.getF32Type());
   AffineExpr m = dim(0), p = dim(1), c = dim(2), k = dim(3), i = dim(4);
   SmallVector<IteratorType> iterators(3, IteratorType::parallel);
@@ -31,8 +34,13 @@ Value MoELowering::lowMatmul(Value input, Value weight, bool isUnsigned) {
       {map(5, {m, k * side + i}), map(5, {p, k, c, i}), map(5, {m, p, c})},
       iterators, [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
         if (!isInteger) {
-          Value x = arith::ExtFOp::create(ib, sumType, args[0]);
-          Value w = arith::ExtFOp::create(ib, sumType, args[1]);
+          Value x = args[0], w;
+          if (!isWide)
+            x = arith::ExtFOp::create(ib, sumType, x);
+          if (elementOf(weight).isInteger(8))
+            w = arith::SIToFPOp::create(ib, sumType, args[1]);
+          else
+            w = arith::ExtFOp::create(ib, sumType, args[1]);
           return arith::AddFOp::create(ib, args[2],
                                        arith::MulFOp::create(ib, x, w));
         }
@@ -45,8 +53,12 @@ Value MoELowering::lowMatmul(Value input, Value weight, bool isUnsigned) {
       });
 }
 
-void MoELowering::lower(LinearOp op) {
+LogicalResult MoELowering::lower(LinearOp op) {
   Value x = lowered.lookup(op.getInput());
+  int64_t inputs = op.getInput().getType().getDimSize(1);
+  int64_t group = op.getInGroup();
+  if (shapeOf(x)[1] != inputs / group * numPanels(group))
+    return op.emitOpError("cannot be lowered: its input comes in other groups");
   Value weight = packed(op.getWeight(), op.getOutGroup(), op.getInGroup());
   Type element = op.getWeight().getType().getElementType();
   Value sums = element.isF32() ? matmul(x, weight)
@@ -55,7 +67,8 @@ void MoELowering::lower(LinearOp op) {
     sums = addBias(sums, padded(op.getBias(), op.getOutGroup()));
   if (int64_t offset = op.getOffset()) {
     // What the zero point of the inputs has added.
-    int64_t outputs = rowsOf(op.getWeight()), group = op.getOutGroup();
+    int64_t outputs = rowsOf(op.getWeight());
+    group = op.getOutGroup();
     Value excess =
         weights(op.getWeight(), ".excess",
                 [&](OpBuilder &builder, Location loc, Value base) {
@@ -76,6 +89,7 @@ void MoELowering::lower(LinearOp op) {
                        });
   }
   lowered[op] = sums;
+  return success();
 }
 
 void MoELowering::lower(QuantizeOp op) {
@@ -165,8 +179,9 @@ void MoELowering::lower(DequantizeOp op) {
   lowered[op] =
       elementwise(inputs, maps, b.getF32Type(),
                   [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                    Value y =
-                        arith::SIToFPOp::create(ib, ib.getF32Type(), args[0]);
+                    Value y = args[0];
+                    if (y.getType().isInteger())
+                      y = arith::SIToFPOp::create(ib, ib.getF32Type(), y);
                     Value scale = args[1];
                     if (hasRows)
                       scale = arith::MulFOp::create(ib, scale, args[2]);

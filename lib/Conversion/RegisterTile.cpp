@@ -25,6 +25,11 @@ static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
   // The other halves, and the mask that cuts them out.
   if (kind == ProductKind::Widening)
     others += vectors + 1;
+  // Pairs of rows; each vector of the weight is two of half as many columns.
+  if (kind == ProductKind::Pairs) {
+    accumulators = parts * (rows + 1) / 2 * 2 * vectors;
+    others = (rows + 1) / 2 + 2 * vectors;
+  }
   return accumulators + others <= cpu.registers;
 }
 
@@ -48,6 +53,12 @@ static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu,
   if (kind == ProductKind::Widening)
     arithmetic += halves * vectors;
   int64_t loads = vectors + halves * rows;
+  if (kind == ProductKind::Pairs) {
+    // Half as many instructions as dot products, and one to arrange each vector
+    // of the weight.
+    arithmetic = rows / 2 * vectors + rows % 2 * vectors + vectors;
+    loads = vectors + (rows + 1) / 2;
+  }
   int64_t parts = partsOfDepth(rows, panels, cpu, kind);
   return std::max(
       {arithmetic, loads, (halves * 2 * latency + parts - 1) / parts});

@@ -106,6 +106,12 @@ Value VectorEmitter::widen(Value bits, int64_t which) {
         b, DenseElementsAttr::get(vectorType(b.getI32Type()),
                                   b.getI32IntegerAttr(value)));
   };
+  if (getElementTypeOrSelf(bits.getType()).isInteger(8)) {
+    if (which < 3)
+      lanes = arith::ShLIOp::create(b, lanes, constant(24 - 8 * which));
+    Value number = arith::ShRSIOp::create(b, lanes, constant(24));
+    return arith::SIToFPOp::create(b, vectorType(b.getF32Type()), number);
+  }
   // A bf16 is the upper half of an f32.
   Value upper =
       which == 0
@@ -209,10 +215,13 @@ static std::optional<vector::CombiningKind> combiningKind(GenericOp op) {
   if (!matchReduction(op.getRegionOutputArgs(), 0, combiners) ||
       combiners.size() != 1)
     return std::nullopt;
-  if (isa<arith::AddFOp>(combiners[0]))
-    return vector::CombiningKind::ADD;
+  Type element = getElementTypeOrSelf(op.getResult(0).getType());
   if (isa<arith::MaxSIOp>(combiners[0]))
     return vector::CombiningKind::MAXSI;
+  if (!element.isF32())
+    return std::nullopt;
+  if (isa<arith::AddFOp>(combiners[0]))
+    return vector::CombiningKind::ADD;
   if (isa<arith::MaxNumFOp>(combiners[0]) &&
       llvm::is_contained(combiners[0]->getOperands(),
                          op.getRegionInputArgs()[0]))

@@ -36,6 +36,11 @@ private:
   void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
                            int64_t panels, Value position, Loops loops,
                            Value &out);
+  /// Whether the CPU multiplies this product's rows two at a time.
+  bool isPaired() const;
+  /// As emitContractionTile, for an even number of rows.
+  void emitPairs(Value rowStart, int64_t rows, Value panelStart, int64_t panels,
+                 Value position, Loops loops, Value &out);
   /// What follows the product, for `value` of the result's element at `loops`;
   /// the result with that stored in it.
   Value finish(Value value, const Loops &loops, Value out);
@@ -140,6 +145,8 @@ private:
   bool isDot = false, isUnsigned = false;
   Type sumType;
   ProductKind kind() const {
+    if (isPaired())
+      return ProductKind::Pairs;
     return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
   }
   RegisterTile tile;

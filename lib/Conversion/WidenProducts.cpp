@@ -1,6 +1,7 @@
 //===- WidenProducts.cpp - bf16 products on CPUs that have none -----------===//
 
-#include "moe/Conversion/Passes.h"
+#include "VectorEmitter.h"
+
 #include "moe/Target/CpuTable.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -73,8 +74,7 @@ static Value widened(Value value) {
 
 /// Whether `op` sums products of two bf16.
 static bool isLowProduct(GenericOp op) {
-  return op.getNumReductionLoops() > 0 && op.getNumDpsInputs() == 2 &&
-         llvm::all_of(op.getDpsInputs(), [](Value input) {
+  return isMultiplyAdd(op) && llvm::all_of(op.getDpsInputs(), [](Value input) {
            return getElementTypeOrSelf(input.getType()).isBF16();
          });
 }

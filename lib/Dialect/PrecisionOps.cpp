@@ -2,11 +2,18 @@
 
 #include "Verify.h"
 
+#include <cmath>
+
 using namespace mlir;
 using namespace mlir::moe;
 
 static Type elementOf(Value value) {
   return cast<ShapedType>(value.getType()).getElementType();
+}
+
+bool mlir::moe::isScale(double scale) {
+  return float(scale) > 0 && std::isfinite(float(scale)) &&
+         float(1 / scale) > 0 && std::isfinite(float(1 / scale));
 }
 
 LogicalResult PatchesOp::verify() {
@@ -23,12 +30,11 @@ LogicalResult PatchesOp::verify() {
 }
 
 LogicalResult PlaceTokensOp::verify() {
-  if (getPrefix() < 0)
-    return emitOpError() << "prefix must not be negative, found "
-                         << getPrefix();
-  return verifyShape(
-      *this, "table", getTable(),
-      {rows(getPatches()) + int64_t(getPrefix()), columns(getPatches())});
+  int64_t prefix = getPrefix();
+  if (prefix < 0)
+    return emitOpError() << "prefix must not be negative, found " << prefix;
+  return verifyShape(*this, "table", getTable(),
+                     {rows(getPatches()) + prefix, columns(getPatches())});
 }
 
 LogicalResult LinearOp::verify() {
@@ -39,7 +45,8 @@ LogicalResult LinearOp::verify() {
     return failure();
   Type element = elementOf(getInput());
   bool isInteger = element.isInteger(8);
-  if (elementOf(getWeight()) != element)
+  bool onlyWeight = element.isF32() && elementOf(getWeight()).isInteger(8);
+  if (elementOf(getWeight()) != element && !onlyWeight)
     return emitOpError() << "multiplies " << element << " by "
                          << elementOf(getWeight());
   if (elementOf(getResult()).isF32() == isInteger)
@@ -49,14 +56,16 @@ LogicalResult LinearOp::verify() {
     return emitOpError("has a bias in spite of its integers");
   if (getBias() && failed(verifyShape(*this, "bias", getBias(), {outputs})))
     return failure();
-  if (getOffset() != 0 && (getOffset() != 128 || !isInteger))
-    return emitOpError() << "offset " << getOffset() << " of " << element
+  int64_t offset = getOffset(), outGroup = getOutGroup(),
+          inGroup = getInGroup();
+  if (offset != 0 && (offset != 128 || !isInteger))
+    return emitOpError() << "offset " << offset << " of " << element
                          << ", expected 0, or 128 of i8";
-  if (getOutGroup() < 1 || outputs % getOutGroup() != 0 || getInGroup() < 1 ||
-      inputs % getInGroup() != 0)
-    return emitOpError() << "groups of " << getOutGroup() << " and "
-                         << getInGroup() << " do not divide " << outputs
-                         << " outputs and " << inputs << " inputs";
+  if (outGroup < 1 || outputs % outGroup != 0 || inGroup < 1 ||
+      inputs % inGroup != 0)
+    return emitOpError() << "groups of " << outGroup << " and " << inGroup
+                         << " do not divide " << outputs << " outputs and "
+                         << inputs << " inputs";
   return success();
 }
 
@@ -68,15 +77,15 @@ LogicalResult QuantizeOp::verify() {
   if (failed(verifyShape(*this, "result", getResult(),
                          getInput().getType().getShape())))
     return failure();
-  if (getOffset() != 0 && getOffset() != 128)
-    return emitOpError() << "offset must be 0 or 128, found " << getOffset();
+  int64_t offset = getOffset();
+  if (offset != 0 && offset != 128)
+    return emitOpError() << "offset must be 0 or 128, found " << offset;
   if (bool(getScales()) == bool(getScale()))
     return emitOpError("needs scales as a result, or one as an attribute");
   if (getScales())
     return verifyShape(*this, "scales", getScales(), {rows(getInput())});
-  APFloat scale = *getScale();
-  if (!scale.isFinite() || scale.isNegative() || scale.isZero())
-    return emitOpError("scale must be positive and finite");
+  if (!isScale(getScale()->convertToDouble()))
+    return emitOpError("scale must be positive and finite, and so its inverse");
   return success();
 }
 
@@ -87,8 +96,9 @@ LogicalResult DequantizeOp::verify() {
        failed(verifyShape(*this, "rows", getRows(), {rows(getSums())}))) ||
       (getBias() && failed(verifyShape(*this, "bias", getBias(), {width}))))
     return failure();
-  if (getGroup() < 1 || width % getGroup() != 0)
-    return emitOpError() << "a group of " << getGroup() << " does not divide "
+  int64_t group = getGroup();
+  if (group < 1 || width % group != 0)
+    return emitOpError() << "a group of " << group << " does not divide "
                          << width;
   return verifyShape(*this, "result", getResult(),
                      getSums().getType().getShape());
@@ -107,9 +117,11 @@ LogicalResult AttendOp::verify() {
       failed(
           verifyShape(*this, "values", getValues(), {rows(getKeys()), width})))
     return failure();
-  if (getHeads() < 1 || width % getHeads() != 0)
-    return emitOpError() << getHeads() << " heads do not divide the width "
-                         << width;
+  int64_t heads = getHeads();
+  if (heads < 1 || width % heads != 0)
+    return emitOpError() << heads << " heads do not divide the width " << width;
+  if (!getScale().isFinite())
+    return emitOpError("scale must be finite");
   return success();
 }
 
@@ -129,5 +141,23 @@ LogicalResult DotOp::verify() {
     return emitOpError() << "expected " << (isInteger ? 4 : 2)
                          << " inputs for each of " << sums << ", found "
                          << inputs;
+  return success();
+}
+
+LogicalResult PairDotOp::verify() {
+  auto sums = cast<VectorType>(getSums().getType());
+  auto inputs = cast<VectorType>(getInputs().getType());
+  auto weights = cast<VectorType>(getWeights().getType());
+  bool isInteger = inputs.getElementType().isInteger(8);
+  if (sums.getElementType().isF32() == isInteger ||
+      inputs.getElementType() != weights.getElementType())
+    return emitOpError() << "cannot sum products of " << inputs << " and "
+                         << weights << " in " << sums;
+  int64_t side = isInteger ? 4 : 2;
+  if (sums.getNumElements() % 4 != 0 || inputs.getNumElements() != 4 * side ||
+      weights.getNumElements() != side * sums.getNumElements())
+    return emitOpError() << "expected " << 4 * side << " inputs and " << side
+                         << " weights for each of " << sums << ", found "
+                         << inputs << " and " << weights;
   return success();
 }

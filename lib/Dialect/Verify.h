@@ -16,6 +16,9 @@ LogicalResult verifyShape(Operation *op, StringRef what, Value value,
 LogicalResult verifyRows(Operation *op, StringRef what, Value matrix,
                          int64_t first, int64_t count);
 
+/// Whether `scale` and its inverse are positive numbers in f32 too.
+bool isScale(double scale);
+
 /// Rows (tokens) and columns (width) of a matrix.
 inline int64_t rows(Value value) {
   return cast<RankedTensorType>(value.getType()).getDimSize(0);

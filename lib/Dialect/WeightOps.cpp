@@ -170,9 +170,9 @@ static float largestMagnitude(ArrayRef<float> row) {
 }
 
 LogicalResult RowScalesOp::verify() {
-  if (!getFactor().isFinite() || getFactor().isNegative() ||
-      getFactor().isZero())
-    return emitOpError("factor must be positive and finite");
+  if (!isScale(getFactor().convertToDouble()))
+    return emitOpError(
+        "factor must be positive and finite, and so its inverse");
   return verifyShape(*this, "result", getResult(), {rows(getMatrix())});
 }
 

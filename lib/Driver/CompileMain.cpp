@@ -45,6 +45,9 @@ static std::vector<std::string> spellOutLists(int argc, char **argv) {
     if (i > 0 && (name == "calibrate" || name == "report-precision") &&
         word != name) {
       list = name.str();
+      // Without a file it is an empty one, for the error that it is.
+      if (i + 1 == argc || StringRef(argv[i + 1]).starts_with("-"))
+        spelled.push_back("--" + list + "=");
       continue;
     }
     if (word.starts_with("-"))
@@ -139,6 +142,10 @@ int mlir::moe::compileMain(int argc, char **argv) {
   if (!options.precision && precision.getNumOccurrences() > 0)
     return usage("unknown precision '" + precision +
                  "', expected f32, bf16 or int8");
+  if (llvm::is_contained(calibrationFiles, ""))
+    return usage("--calibrate needs files");
+  if (llvm::is_contained(reportFiles, ""))
+    return usage("--report-precision needs files");
   bool isCalibrated = !calibrationFiles.empty();
   if (activations.getNumOccurrences() > 0) {
     if (activations != "static" && activations != "dynamic")

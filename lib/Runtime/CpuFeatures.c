@@ -114,6 +114,7 @@ enum {
   AUX_HWCAP = 16,
   AUX_HWCAP2 = 26,
   HWCAP_BIT_ASIMDDP = 1u << 20,
+  HWCAP2_BIT_I8MM = 1u << 13,
   HWCAP2_BIT_BF16 = 1u << 14
 };
 
@@ -123,6 +124,8 @@ uint64_t moe_cpu_features(void) {
     Features |= MOE_ARM_DOTPROD;
   if (getauxval(AUX_HWCAP2) & HWCAP2_BIT_BF16)
     Features |= MOE_ARM_BF16;
+  if (getauxval(AUX_HWCAP2) & HWCAP2_BIT_I8MM)
+    Features |= MOE_ARM_I8MM;
   return Features;
 }
 

@@ -20,17 +20,17 @@ static constexpr uint64_t kV4Features = kV3Features | MOE_X86_AVX512;
 
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name              arch             LLVM's name, features                         regs lanes fma    lookup bf16   int8   amx    features
-  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, false, false, false, false, 0},
-  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  false, false, false, false, kV3Features},
-  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  false, false, true,  false, kV3Features | MOE_X86_AVXVNNI},
-  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  true,  false, false, false, kV4Features},
-  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  true,  false, true,  false, kV4Features | MOE_X86_AVX512VNNI},
-  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  true,  true,  true,  false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
-  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", 32, 16, true, true, true, true, true,  kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
-  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  false, false, false, false, 0},
-  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  false, false, true,  false, MOE_ARM_DOTPROD},
-  {"armv8-a+bf16",    Triple::aarch64, "generic",   "+neon,+dotprod,+bf16",            32,  4,    true,  false, true,  true,  false, MOE_ARM_DOTPROD | MOE_ARM_BF16},
+  // name              arch             LLVM's name, features                         regs lanes fma    lookup bf16   int8   amx    mmla   features
+  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, false, false, false, false, false, 0},
+  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  false, false, false, false, false, kV3Features},
+  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  false, false, true,  false, false, kV3Features | MOE_X86_AVXVNNI},
+  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  true,  false, false, false, false, kV4Features},
+  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  true,  false, true,  false, false, kV4Features | MOE_X86_AVX512VNNI},
+  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  true,  true,  true,  false, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
+  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", 32, 16, true, true, true, true, true, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
+  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  false, false, false, false, false, 0},
+  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  false, false, true,  false, false, MOE_ARM_DOTPROD},
+  {"armv8.6-a",       Triple::aarch64, "generic",   "+neon,+dotprod,+bf16,+i8mm",      32,  4,    true,  false, true,  true,  false, true,  MOE_ARM_DOTPROD | MOE_ARM_BF16 | MOE_ARM_I8MM},
 };
 // clang-format on
 
@@ -49,6 +49,8 @@ static bool covers(const llvm::MCSubtargetInfo &subtarget,
   if (!level.llvmFeatures.empty() &&
       !subtarget.checkFeatures(level.llvmFeatures.str()))
     return false;
+  if (level.arch != Triple::x86_64)
+    return true;
   static constexpr std::pair<uint64_t, StringRef> kNeeded[] = {
       {MOE_X86_AVX, "+avx"},
       {MOE_X86_AVX2, "+avx2"},
@@ -70,7 +72,8 @@ static bool serves(const CpuLevel &level, const PrecisionSet &precisions) {
     if (before->lanes == level.lanes && before->fma == level.fma &&
         (!precisions.bf16 || before->dotBf16 == level.dotBf16) &&
         (!precisions.int8 || before->dotInt8 == level.dotInt8) &&
-        (!(precisions.bf16 || precisions.int8) || before->amx == level.amx))
+        (!(precisions.bf16 || precisions.int8) ||
+         (before->amx == level.amx && before->mmla == level.mmla)))
       return false;
   }
   return true;

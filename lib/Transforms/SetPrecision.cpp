@@ -35,17 +35,17 @@ public:
   /// The scales of the inputs outside of experts, in order: those of each
   /// token, as far as they are not constant; and how many inputs there are.
   ArrayRef<Value> observed() const { return rowScales; }
-  int64_t numInputs() const { return inputs; }
+  int64_t numInputs() const { return numInt8Inputs; }
 
 private:
   /// Of the product with `weight`: what the longest name that it begins with
-  /// says, else `usual`.
-  Precision precisionOf(Value weight, Precision usual);
-  Precision precisionOf(Value weight) { return precisionOf(weight, precision); }
+  /// says, else the usual one.
+  Precision precisionOf(Value weight);
 
-  /// `input` times `weight` plus `bias` (may be null), in f32 again.
+  /// `input` times `weight` plus `bias` (may be null), in f32 again. With
+  /// `onlyWeight`, int8's inputs stay f32.
   Value linear(Value input, Value weight, Value bias, int64_t outGroup,
-               int64_t inGroup, Precision precision);
+               int64_t inGroup, Precision precision, bool onlyWeight = false);
   RankedTensorType tensor(ArrayRef<int64_t> shape, Type element) {
     return RankedTensorType::get(shape, element);
   }
@@ -59,17 +59,20 @@ private:
   const llvm::StringMap<Precision> &layers;
   int64_t offset;
   ArrayRef<double> scales;
-  int64_t inputs = 0;
+  int64_t numInt8Inputs = 0;
   SmallVector<Value> rowScales;
 };
 
 } // namespace
 
+/// Sums of products of 8-bit integers, 255 times 127 at most, fit in 32 bits.
+static constexpr int64_t kMostInputs = 65536;
+
 static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-Precision Rewriter::precisionOf(Value weight, Precision usual) {
+Precision Rewriter::precisionOf(Value weight) {
   auto get = weight.getDefiningOp<GetOp>();
   if (!get)
     return Precision::F32;
@@ -85,13 +88,15 @@ Precision Rewriter::precisionOf(Value weight, Precision usual) {
     if (!part.contains('.'))
       break;
   }
-  return usual;
+  return precision;
 }
 
 Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
-                       int64_t inGroup, Precision precision) {
+                       int64_t inGroup, Precision precision, bool onlyWeight) {
   int64_t rows = shapeOf(input)[0], outputs = shapeOf(weight)[0],
           inputs = shapeOf(input)[1];
+  if (inputs > kMostInputs)
+    precision = Precision::F32;
   Type f32 = builder.getF32Type(), i8 = builder.getI8Type();
   auto multiply = [&](Value x, Value w, Value b, Type result,
                       int64_t zero) -> Value {
@@ -112,36 +117,43 @@ Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
         });
     return multiply(rounded, low, bias, f32, 0);
   }
-  // Inside of an expert, or of all: not the run function's block.
-  bool isExpert =
-      isa<RoutedOpInterface>(builder.getInsertionBlock()->getParentOp());
-  FloatAttr constantScale;
-  if (!isExpert) {
-    if (size_t(numInputs()) < scales.size())
-      constantScale = builder.getF64FloatAttr(scales[numInputs()]);
-    ++this->inputs;
-  }
-  auto quantized = QuantizeOp::create(
-      builder, tensor({rows, inputs}, i8),
-      constantScale ? Type() : Type(tensor({rows}, f32)), input, constantScale,
-      builder.getI64IntegerAttr(offset));
-  if (!isExpert && !constantScale)
-    rowScales.push_back(quantized.getScales());
   Value low =
       derive(weight, ".int8", [&](OpBuilder &b, Location loc, Value base) {
         return QuantizeRowsOp::create(b, loc, tensor({outputs, inputs}, i8),
                                       base);
       });
-  Value scales =
-      derive(weight, ".scales", [&](OpBuilder &b, Location loc, Value base) {
-        return RowScalesOp::create(b, loc, tensor({outputs}, f32), base,
-                                   constantScale ? constantScale.getValue()
-                                                 : APFloat(1.0));
-      });
+  auto scalesTimes = [&](APFloat factor) {
+    return derive(weight, ".scales",
+                  [&](OpBuilder &b, Location loc, Value base) {
+                    return RowScalesOp::create(b, loc, tensor({outputs}, f32),
+                                               base, factor);
+                  });
+  };
+  auto dequantize = [&](Value sums, Value rowScales, Value columns) -> Value {
+    return DequantizeOp::create(builder, tensor({rows, outputs}, f32), sums,
+                                rowScales, columns, bias, outGroup);
+  };
+  if (onlyWeight)
+    return dequantize(multiply(input, low, Value(), f32, 0), Value(),
+                      scalesTimes(APFloat(1.0)));
+
+  // Inside of experts, inputs always have a scale for each token.
+  bool isExpert =
+      isa<RoutedOpInterface>(builder.getInsertionBlock()->getParentOp());
+  FloatAttr constant;
+  if (!isExpert && size_t(numInt8Inputs) < scales.size())
+    constant = builder.getF64FloatAttr(scales[numInt8Inputs]);
+  numInt8Inputs += !isExpert;
+  auto quantized =
+      QuantizeOp::create(builder, tensor({rows, inputs}, i8),
+                         constant ? Type() : Type(tensor({rows}, f32)), input,
+                         constant, builder.getI64IntegerAttr(offset));
+  if (!isExpert && !constant)
+    rowScales.push_back(quantized.getScales());
   Value sums = multiply(quantized.getResult(), low, Value(),
                         builder.getI32Type(), offset);
-  return DequantizeOp::create(builder, tensor({rows, outputs}, f32), sums,
-                              quantized.getScales(), scales, bias, outGroup);
+  return dequantize(sums, quantized.getScales(),
+                    scalesTimes(constant ? constant.getValue() : APFloat(1.0)));
 }
 
 void Rewriter::rewrite(PatchEmbedOp op) {
@@ -152,6 +164,8 @@ void Rewriter::rewrite(PatchEmbedOp op) {
   builder.setInsertionPoint(op);
   ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
   int64_t width = kernel[0], depth = kernel[1] * kernel[2] * kernel[3];
+  if (depth > kMostInputs)
+    return;
   int64_t prefix = op.getPrefix(),
           patches = shapeOf(op.getResult())[0] - prefix;
   Type element = precision == Precision::BF16 ? Type(builder.getBF16Type())
@@ -172,6 +186,10 @@ void Rewriter::rewrite(AttentionOp op) {
   Precision inside = precisionOf(op.getQkvWeight()),
             outside = precisionOf(op.getProjWeight());
   if (inside == Precision::F32 && outside == Precision::F32)
+    return;
+  // Their rows are made parameters of their own.
+  if (!ParamDeriver::isParam(op.getQkvWeight()) ||
+      (op.getQkvBias() && !ParamDeriver::isParam(op.getQkvBias())))
     return;
   builder.setLoc(op.getLoc());
   builder.setInsertionPoint(op);
@@ -224,16 +242,16 @@ void Rewriter::rewrite(MlpOp op) {
 }
 
 void Rewriter::rewrite(HeadOp op) {
-  // int8 spares the head: its few weights decide between the classes.
-  Precision usual = precision == Precision::Int8 ? Precision::F32 : precision;
-  Precision precision = precisionOf(op.getWeight(), usual);
+  Precision precision = precisionOf(op.getWeight());
   if (precision == Precision::F32)
     return;
   builder.setLoc(op.getLoc());
   builder.setInsertionPoint(op);
+  // int8 spares what goes into the head: a few numbers decide between classes.
   op.replaceAllUsesWith(linear(op.getInput(), op.getWeight(), op.getBias(),
                                shapeOf(op.getWeight())[0],
-                               shapeOf(op.getInput())[1], precision));
+                               shapeOf(op.getInput())[1], precision,
+                               /*onlyWeight=*/true));
   op.erase();
 }
 

@@ -8,7 +8,7 @@
 // RUN: moe-opt %s --moe-expand-math=cpu=armv8-a | FileCheck %s --check-prefixes=CHECK,EXPAND
 // RUN: moe-opt %s --moe-expand-math=cpu=armv8-a+dotprod | FileCheck %s --check-prefixes=CHECK,EXPAND
 // RUN: moe-opt %s --moe-expand-math=cpu=x86-64-v4+bf16 | FileCheck %s --check-prefixes=CHECK,KEEP
-// RUN: moe-opt %s --moe-expand-math=cpu=armv8-a+bf16 | FileCheck %s --check-prefixes=CHECK,KEEP
+// RUN: moe-opt %s --moe-expand-math=cpu=armv8.6-a | FileCheck %s --check-prefixes=CHECK,KEEP
 
 // To nearest, ties to even: the last bit that stays and all ones below it are added.
 // A NaN stays one.

@@ -113,3 +113,51 @@ func.func @others(%x: tensor<4x2x16xf32>, %f: tensor<4xf32>) -> (tensor<4xbf16>,
   } -> tensor<4x2x16xbf16>
   return %1, %2 : tensor<4xbf16>, tensor<4x2x16xbf16>
 }
+
+// Nor what is added to what was there before: rounding writes elsewhere. Nor is
+// anything fused into what reads the place that it rounds to.
+// CHECK-LABEL: func.func @reads_its_own(
+// CHECK: %[[Y:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<4x2x16xf32>)
+// CHECK: arith.addf
+// CHECK-NOT: arith.truncf
+// CHECK: linalg.generic {{.*}} ins(%[[Y]] : tensor<4x2x16xf32>) outs(%{{.*}} : tensor<4x2x16xbf16>)
+// CHECK: arith.truncf
+// CHECK: %[[Z:.*]] = linalg.generic {{.*}} outs(%{{.*}} : tensor<4x2x16xf32>)
+// CHECK: arith.mulf
+// CHECK-NOT: arith.truncf
+// CHECK: linalg.generic {{.*}} ins(%[[Z]] : tensor<4x2x16xf32>) outs(%{{.*}} : tensor<4x2x16xbf16>)
+// CHECK: arith.extf
+// CHECK: arith.addf
+// CHECK-NEXT: arith.truncf
+// CHECK: return
+func.func @reads_its_own(%x: tensor<4x2x16xf32>, %e: tensor<4x2x16xf32>, %was: tensor<4x2x16xbf16>) -> (tensor<4x2x16xbf16>, tensor<4x2x16xbf16>) {
+  %0 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : tensor<4x2x16xf32>) outs(%e : tensor<4x2x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.addf %a, %o : f32
+    linalg.yield %s : f32
+  } -> tensor<4x2x16xf32>
+  %low = bufferization.alloc_tensor() : tensor<4x2x16xbf16>
+  %1 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%0 : tensor<4x2x16xf32>) outs(%low : tensor<4x2x16xbf16>) {
+  ^bb0(%a: f32, %o: bf16):
+    %t = arith.truncf %a : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<4x2x16xbf16>
+  %f = bufferization.alloc_tensor() : tensor<4x2x16xf32>
+  %2 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : tensor<4x2x16xf32>) outs(%f : tensor<4x2x16xf32>) {
+  ^bb0(%a: f32, %o: f32):
+    %s = arith.mulf %a, %a : f32
+    linalg.yield %s : f32
+  } -> tensor<4x2x16xf32>
+  %3 = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%2 : tensor<4x2x16xf32>) outs(%was : tensor<4x2x16xbf16>) {
+  ^bb0(%a: f32, %o: bf16):
+    %w = arith.extf %o : bf16 to f32
+    %s = arith.addf %a, %w : f32
+    %t = arith.truncf %s : f32 to bf16
+    linalg.yield %t : bf16
+  } -> tensor<4x2x16xbf16>
+  return %1, %3 : tensor<4x2x16xbf16>, tensor<4x2x16xbf16>
+}

@@ -2,7 +2,7 @@
 // RUN: rm -rf %t
 // RUN: split-file %s %t
 // RUN: moe-opt %t/bf16.mlir --moe-lower-dots=cpu=x86-64-v4+bf16 --canonicalize | FileCheck %s --check-prefix=BF16-X86
-// RUN: moe-opt %t/bf16.mlir --moe-lower-dots=cpu=armv8-a+bf16 --canonicalize | FileCheck %s --check-prefix=BF16-ARM
+// RUN: moe-opt %t/bf16.mlir --moe-lower-dots=cpu=armv8.6-a --canonicalize | FileCheck %s --check-prefix=BF16-ARM
 // RUN: not moe-opt %t/bf16.mlir --moe-lower-dots 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=x86-64
 // RUN: not moe-opt %t/bf16.mlir --moe-lower-dots=cpu=x86-64-v3 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=x86-64-v3
 // RUN: not moe-opt %t/bf16.mlir --moe-lower-dots=cpu=x86-64-v3+vnni 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=x86-64-v3+vnni
@@ -20,11 +20,11 @@
 // RUN: moe-opt %t/unsigned.mlir --moe-lower-dots=cpu=x86-64 --canonicalize | FileCheck %s --check-prefix=PAIRS128 -DODD=shrui
 // RUN: not moe-opt %t/unsigned.mlir --moe-lower-dots=cpu=armv8-a 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=armv8-a
 // RUN: not moe-opt %t/unsigned.mlir --moe-lower-dots=cpu=armv8-a+dotprod 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=armv8-a+dotprod
-// RUN: not moe-opt %t/unsigned.mlir --moe-lower-dots=cpu=armv8-a+bf16 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=armv8-a+bf16
+// RUN: not moe-opt %t/unsigned.mlir --moe-lower-dots=cpu=armv8.6-a 2>&1 | FileCheck %s --check-prefix=NONE -DCPU=armv8.6-a
 
 // Signed by signed, as Arm has it. On x86 by pairs, whatever else there is.
 // RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=armv8-a+dotprod --canonicalize | FileCheck %s --check-prefix=SDOT
-// RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=armv8-a+bf16 --canonicalize | FileCheck %s --check-prefix=SDOT
+// RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=armv8.6-a --canonicalize | FileCheck %s --check-prefix=SDOT
 // RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=armv8-a --canonicalize | FileCheck %s --check-prefix=SMULL
 // RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=x86-64-v4+vnni --canonicalize | FileCheck %s --check-prefixes=PAIRS,PAIRS512 -DODD=shrsi
 // RUN: moe-opt %t/signed.mlir --moe-lower-dots=cpu=x86-64-v4+bf16 --canonicalize | FileCheck %s --check-prefixes=PAIRS,PAIRS512 -DODD=shrsi

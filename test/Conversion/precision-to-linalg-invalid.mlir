@@ -88,3 +88,44 @@ func.func @run(%x: tensor<1x4x4xf32>) -> tensor<1x16xf32> {
   %0 = moe.quantize %w scale 1.0 offset 0 : tensor<1x16xf32> -> tensor<1x16xi8>
   return %w : tensor<1x16xf32>
 }
+
+// -----
+
+// Ten channels each in a panel, read as forty in three panels; and the other way.
+moe.param @w : tensor<40x16xf32>
+moe.param @v : tensor<20x40xf32>
+func.func @run(%x: tensor<1x4x4xf32>) -> tensor<1x20xf32> {
+  %p = moe.patches %x size 4, 4 : tensor<1x4x4xf32> -> tensor<1x16xf32>
+  %w = moe.get @w : tensor<40x16xf32>
+  %y = moe.linear %p weight(%w) groups(10, 16) : tensor<1x16xf32>, tensor<40x16xf32> -> tensor<1x40xf32>
+  %v = moe.get @v : tensor<20x40xf32>
+  // expected-error@+1 {{'moe.linear' op cannot be lowered: its input comes in other groups}}
+  %z = moe.linear %y weight(%v) groups(20, 40) : tensor<1x40xf32>, tensor<20x40xf32> -> tensor<1x20xf32>
+  return %z : tensor<1x20xf32>
+}
+
+// -----
+
+moe.param @w : tensor<20x40xf32>
+moe.param @w.bf16 : tensor<20x40xbf16> = {
+  %0 = moe.get @w : tensor<20x40xf32>
+  %1 = moe.round %0 : tensor<20x40xf32> -> tensor<20x40xbf16>
+  moe.yield %1 : tensor<20x40xbf16>
+}
+func.func @run(%x: tensor<1x10x4xf32>) -> tensor<1x20xf32> {
+  %p = moe.patches %x size 10, 4 : tensor<1x10x4xf32> -> tensor<1x40xbf16>
+  %w = moe.get @w.bf16 : tensor<20x40xbf16>
+  // expected-error@+1 {{'moe.linear' op cannot be lowered: its input comes in other groups}}
+  %y = moe.linear %p weight(%w) groups(20, 10) : tensor<1x40xbf16>, tensor<20x40xbf16> -> tensor<1x20xf32>
+  return %y : tensor<1x20xf32>
+}
+
+// -----
+
+moe.param @v : tensor<2xf32>
+func.func @run(%x: tensor<1x4x4xf32>) -> tensor<1x2xf32> {
+  %v = moe.get @v : tensor<2xf32>
+  // expected-error@+1 {{'moe.collect' op cannot be lowered: operand 0 is no result of a layer}}
+  %c = moe.collect %v : tensor<2xf32> -> tensor<1x2xf32>
+  return %c : tensor<1x2xf32>
+}

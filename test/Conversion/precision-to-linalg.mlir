@@ -345,3 +345,76 @@ func.func @run(%image: tensor<1x4x4xf32>) -> tensor<1x16xf32> {
   return %z : tensor<1x16xf32>
 }
 }
+
+// -----
+
+// Only the weight is of integers: sums of f32, scaled by channel.
+// CHECK-DAG: #[[X:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d3 * 4 + d4)>
+// CHECK-DAG: #[[W:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d1, d3, d2, d4)>
+// CHECK-DAG: #[[Y:.*]] = affine_map<(d0, d1, d2, d3, d4) -> (d0, d1, d2)>
+// CHECK-DAG: #[[FULL:.*]] = affine_map<(d0, d1, d2) -> (d0, d1, d2)>
+// CHECK-DAG: #[[LANES:.*]] = affine_map<(d0, d1, d2) -> (d1, d2)>
+// CHECK-LABEL: module @only_weight
+module @only_weight {
+moe.param @w : tensor<20x16xf32>
+moe.param @w.int8 : tensor<20x16xi8> = {
+  %0 = moe.get @w : tensor<20x16xf32>
+  %1 = moe.quantize_rows %0 : tensor<20x16xf32> -> tensor<20x16xi8>
+  moe.yield %1 : tensor<20x16xi8>
+}
+// CHECK: moe.pack_panels %{{.*}} groups(20, 16) interleave 4 : tensor<20x16xi8> -> tensor<2x4x64xi8>
+moe.param @v : tensor<20xf32>
+moe.param @b : tensor<20xf32>
+// CHECK-LABEL: func.func @run(
+// CHECK: moe.weights @w.int8.packed : memref<2x4x64xi8>
+// CHECK: %[[ZERO:.*]] = linalg.fill ins(%{{.*}} : f32) {{.*}} -> tensor<1x2x16xf32>
+// CHECK: %[[SUMS:.*]] = linalg.generic {indexing_maps = [#[[X]], #[[W]], #[[Y]]], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]} ins(%{{.*}}, %{{.*}} : tensor<1x16xf32>, tensor<2x4x16x4xi8>) outs(%[[ZERO]] : tensor<1x2x16xf32>) {
+// CHECK-NEXT: ^bb0(%[[A:.*]]: f32, %[[B:.*]]: i8, %[[SUM:.*]]: f32):
+// CHECK-NEXT: %[[BW:.*]] = arith.sitofp %[[B]] : i8 to f32
+// CHECK-NEXT: %[[M:.*]] = arith.mulf %[[A]], %[[BW]] : f32
+// CHECK-NEXT: %[[N:.*]] = arith.addf %[[SUM]], %[[M]] : f32
+// CHECK-NEXT: linalg.yield %[[N]] : f32
+// CHECK-NOT: .excess
+// CHECK: linalg.generic {indexing_maps = [#[[FULL]], #[[LANES]], #[[LANES]], #[[FULL]]], {{.*}} ins(%[[SUMS]], %{{.*}}, %{{.*}} : tensor<1x2x16xf32>, tensor<2x16xf32>, tensor<2x16xf32>)
+// CHECK-NEXT: ^bb0(%[[S:.*]]: f32, %[[V:.*]]: f32, %[[O:.*]]: f32, %{{.*}}: f32):
+// CHECK-NEXT: %[[G:.*]] = arith.mulf %[[S]], %[[V]] : f32
+// CHECK-NEXT: %[[H:.*]] = arith.addf %[[G]], %[[O]] : f32
+// CHECK-NEXT: linalg.yield %[[H]] : f32
+func.func @run(%image: tensor<1x4x4xf32>) -> tensor<1x20xf32> {
+  %p = moe.patches %image size 4, 4 : tensor<1x4x4xf32> -> tensor<1x16xf32>
+  %w = moe.get @w.int8 : tensor<20x16xi8>
+  %v = moe.get @v : tensor<20xf32>
+  %b = moe.get @b : tensor<20xf32>
+  %a = moe.linear %p weight(%w) groups(20, 16) : tensor<1x16xf32>, tensor<20x16xi8> -> tensor<1x20xf32>
+  %y = moe.dequantize %a columns(%v) bias(%b) group 20
+      : (tensor<1x20xf32>, tensor<20xf32>, tensor<20xf32>) -> tensor<1x20xf32>
+  return %y : tensor<1x20xf32>
+}
+}
+
+// -----
+
+// Scales one after the other, in panels like logits.
+// CHECK-LABEL: module @collect
+module @collect {
+// CHECK-LABEL: func.func @run(
+// CHECK-SAME: memref<1x8x12xf32>, %[[OUT:.*]]: memref<18xf32>)
+// CHECK: %[[S:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<6xi32>) outs(%{{.*}} : tensor<6xf32>)
+// CHECK: arith.mulf
+// CHECK: %[[U:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<12xi32>) outs(%{{.*}} : tensor<12xf32>)
+// CHECK: arith.mulf
+// CHECK: %[[ALL:.*]] = linalg.fill {{.*}} -> tensor<32xf32>
+// CHECK: %[[ONE:.*]] = tensor.insert_slice %[[S]] into %[[ALL]][0] [6] [1] : tensor<6xf32> into tensor<32xf32>
+// CHECK: %[[TWO:.*]] = tensor.insert_slice %[[U]] into %[[ONE]][6] [12] [1] : tensor<12xf32> into tensor<32xf32>
+// CHECK: tensor.expand_shape %[[TWO]] {{.*}} output_shape [1, 2, 16]
+// CHECK: %[[LOGITS:.*]] = tensor.extract_slice %{{.*}}[0] [18] [1]
+// CHECK: bufferization.materialize_in_destination %[[LOGITS]] in writable %[[OUT]]
+func.func @run(%image: tensor<1x8x12xf32>) -> tensor<1x18xf32> {
+  %p = moe.patches %image size 4, 4 : tensor<1x8x12xf32> -> tensor<6x16xf32>
+  %q, %s = moe.quantize %p offset 0 : tensor<6x16xf32> -> tensor<6x16xi8>, tensor<6xf32>
+  %r = moe.patches %image size 2, 4 : tensor<1x8x12xf32> -> tensor<12x8xf32>
+  %t, %u = moe.quantize %r offset 0 : tensor<12x8xf32> -> tensor<12x8xi8>, tensor<12xf32>
+  %c = moe.collect %s, %u : tensor<6xf32>, tensor<12xf32> -> tensor<1x18xf32>
+  return %c : tensor<1x18xf32>
+}
+}

@@ -3,7 +3,8 @@
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+bf16 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V4
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+vnni --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V4
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v3+vnni --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V3
-// RUN: moe-opt %s --moe-vectorize=cpu=armv8-a+bf16 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,ARM
+// RUN: moe-opt %s --moe-vectorize=cpu=armv8.6-a --canonicalize --cse | FileCheck %s --check-prefixes=ALL,ARM
+// RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+amx --canonicalize --cse | FileCheck %s --check-prefixes=ALL,AMX
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V1
 
 #id = affine_map<(m, p, c) -> (m, p, c)>
@@ -67,8 +68,37 @@ moe.param @w : tensor<6x32x32xbf16> in "shared" at 0 = {
 // V3-NOT: moe.dot
 // V3: scf.yield
 
-// ARM: scf.for %{{.*}} to %c32 step %c1
+// Rows by pairs, two steps at once: eight bytes of each row, sixteen words of the
+// weight for each step. A row that is left over is a dot product.
+// ARM: :2 = scf.for %[[K:.*]] = %c0 to %c32 step %c2 iter_args(%{{.*}} -> (vector<32xf32>, vector<32xf32>)
+// ARM: vector.transfer_read %[[A]]{{.*}} : tensor<49x64xbf16>, vector<4xbf16>
+// ARM: vector.shuffle {{.*}} [0, 1, 2, 3, 4, 5, 6, 7] : vector<4xbf16>, vector<4xbf16>
+// ARM: moe.pair_dot {{.*}} : vector<32xf32>, vector<8xbf16>, vector<64xbf16>
+// ARM: moe.pair_dot
+// ARM: vector.shuffle {{.*}} [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]
+// ARM: vector.shuffle {{.*}} [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31]
 // ARM: moe.dot {{.*}} : vector<16xf32>, vector<32xbf16>
+
+// Matrix registers: 49 rows are four tiles of 13, two in each block; the last one
+// begins at 36, in the one before it, whose three rows it skips. Panels go by two.
+// AMX: scf.for %[[P:.*]] = %c0 to %c6 step %c2
+// AMX-COUNT-4: amx.tile_zero : !amx.tile<13x16xf32>
+// AMX: :4 = scf.for %[[K:.*]] = %c0 to %c32 step %c16
+// AMX-COUNT-16: memref.prefetch
+// AMX: amx.tile_load %{{.*}} into !amx.tile<13x32xbf16>
+// AMX: amx.tile_load %{{.*}} into !amx.tile<13x32xbf16>
+// AMX: amx.tile_load %{{.*}} : memref<6x32x32xbf16> into !amx.tile<16x32xbf16>
+// AMX: amx.tile_load
+// AMX-COUNT-4: amx.tile_mulf
+// AMX: memref.alloca() {alignment = 64 : i64} : memref<32x32xf32>
+// AMX: amx.tile_store
+// AMX: scf.for %{{.*}} = %c0 to %c13 step %c1
+// AMX: vector.load
+// AMX: vector.transfer_write
+// AMX: amx.tile_load %{{.*}}[%c26,
+// AMX: amx.tile_load %{{.*}}[%c36,
+// AMX: scf.for %{{.*}} = %c0 to %c13 step %c1
+// AMX: scf.for %{{.*}} = %c3 to %c13 step %c1
 func.func @bf16(%a: tensor<49x64xbf16>, %b: tensor<6x16xf32>) -> tensor<49x6x16xf32> {
   %m = moe.weights @w : memref<6x32x32xbf16>
   %t = bufferization.to_tensor %m restrict : memref<6x32x32xbf16> to tensor<6x32x32xbf16>
@@ -212,6 +242,126 @@ func.func @widened(%a: tensor<1x32xf32>, %w: tensor<1x16x16x2xbf16>) -> tensor<1
       ins(%a, %w : tensor<1x32xf32>, tensor<1x16x16x2xbf16>) outs(%f : tensor<1x1x16xf32>) {
   ^bb0(%x: f32, %v: bf16, %s: f32):
     %vw = arith.extf %v : bf16 to f32
+    %p = arith.mulf %x, %vw : f32
+    %q = arith.addf %s, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<1x1x16xf32>
+  return %0 : tensor<1x1x16xf32>
+}
+
+// Weights of 8 bits are moved to the top of a lane and down again, which keeps
+// their sign; of the last there is nothing above.
+// ALL-LABEL: func.func @widened_integers(
+// ALL-SAME: %[[A:.*]]: tensor<1x64xf32>, %[[W:.*]]: tensor<1x16x16x4xi8>)
+// ALL-NOT: moe.dot
+// ALL-DAG: %[[EIGHT:.*]] = arith.constant dense<8> : vector<16xi32>
+// ALL-DAG: %[[SIXTEEN:.*]] = arith.constant dense<16> : vector<16xi32>
+// ALL-DAG: %[[DOWN:.*]] = arith.constant dense<24> : vector<16xi32>
+// V4-DAG: %[[F:.*]] = tensor.collapse_shape %[[W]] {{\[}}[0], [1], [2, 3]] : tensor<1x16x16x4xi8> into tensor<1x16x64xi8>
+// V4: scf.for %[[K:.*]] = %c0 to %c16 step %c8
+// V4: %[[FOUR:.*]] = vector.transfer_read %[[F]][%c0, %[[K]], %c0]{{.*}} : tensor<1x16x64xi8>, vector<64xi8>
+// V4-NEXT: %[[BITS:.*]] = vector.bitcast %[[FOUR]] : vector<64xi8> to vector<16xi32>
+// V4-NEXT: %[[UP0:.*]] = arith.shli %[[BITS]], %[[DOWN]]
+// V4-NEXT: %[[I0:.*]] = arith.shrsi %[[UP0]], %[[DOWN]]
+// V4-NEXT: %[[W0:.*]] = arith.sitofp %[[I0]] : vector<16xi32> to vector<16xf32>
+// V4-NEXT: %[[K4:.*]] = arith.muli %[[K]], %c4
+// V4-NEXT: %[[X0:.*]] = tensor.extract %[[A]][%c0, %[[K4]]]
+// V4-NEXT: %[[B0:.*]] = vector.broadcast %[[X0]] : f32 to vector<16xf32>
+// V4-NEXT: %[[S0:.*]] = vector.fma %[[B0]], %[[W0]], %{{.*}}
+// V4-NEXT: %[[UP1:.*]] = arith.shli %[[BITS]], %[[SIXTEEN]]
+// V4-NEXT: %[[I1:.*]] = arith.shrsi %[[UP1]], %[[DOWN]]
+// V4-NEXT: %[[W1:.*]] = arith.sitofp %[[I1]]
+// V4-NEXT: %[[K41:.*]] = arith.addi %[[K4]], %c1
+// V4-NEXT: %[[X1:.*]] = tensor.extract %[[A]][%c0, %[[K41]]]
+// V4-NEXT: %[[B1:.*]] = vector.broadcast %[[X1]]
+// V4-NEXT: %[[S1:.*]] = vector.fma %[[B1]], %[[W1]], %[[S0]]
+// V4-NEXT: %[[UP2:.*]] = arith.shli %[[BITS]], %[[EIGHT]]
+// V4-NEXT: %[[I2:.*]] = arith.shrsi %[[UP2]], %[[DOWN]]
+// V4-NEXT: %[[W2:.*]] = arith.sitofp %[[I2]]
+// V4: %[[S2:.*]] = vector.fma %{{.*}}, %[[W2]], %[[S1]]
+// V4-NEXT: %[[I3:.*]] = arith.shrsi %[[BITS]], %[[DOWN]]
+// V4-NEXT: %[[W3:.*]] = arith.sitofp %[[I3]]
+// V4: vector.fma %{{.*}}, %[[W3]], %[[S2]]
+// Without a multiply-add.
+// V1-NOT: vector.fma
+// V1-COUNT-3: arith.shli
+// V1-NOT: arith.shli
+// V1: %[[LAST:.*]] = arith.shrsi %{{.*}}, %[[DOWN]]
+// V1-NEXT: %[[L:.*]] = arith.sitofp %[[LAST]] : vector<16xi32> to vector<16xf32>
+// V1: %[[M:.*]] = arith.mulf %{{.*}}, %[[L]] : vector<16xf32>
+// V1-NEXT: arith.addf %[[M]], %{{.*}} : vector<16xf32>
+// ALL-NOT: moe.dot
+// ALL: return
+func.func @widened_integers(%a: tensor<1x64xf32>, %w: tensor<1x16x16x4xi8>) -> tensor<1x1x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = bufferization.alloc_tensor() : tensor<1x1x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x1x16xf32>) -> tensor<1x1x16xf32>
+  %0 = linalg.generic {indexing_maps = [#x4, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %w : tensor<1x64xf32>, tensor<1x16x16x4xi8>) outs(%f : tensor<1x1x16xf32>) {
+  ^bb0(%x: f32, %v: i8, %s: f32):
+    %vw = arith.sitofp %v : i8 to f32
+    %p = arith.mulf %x, %vw : f32
+    %q = arith.addf %s, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<1x1x16xf32>
+  return %0 : tensor<1x1x16xf32>
+}
+
+// Not these: unsigned weights, f32's sums of two integers, weights as f32 that were
+// unsigned.
+// ALL-LABEL: func.func @unsigned_weights(
+// ALL-NOT: {{moe.dot|vector.bitcast}}
+// ALL: arith.extui %{{.*}} : i8 to i32
+// ALL: arith.extui %{{.*}} : i8 to i32
+// ALL: return
+func.func @unsigned_weights(%a: tensor<1x32xi8>, %w: tensor<1x8x16x4xi8>) -> tensor<1x1x16xi32> {
+  %zero = arith.constant 0 : i32
+  %e = bufferization.alloc_tensor() : tensor<1x1x16xi32>
+  %f = linalg.fill ins(%zero : i32) outs(%e : tensor<1x1x16xi32>) -> tensor<1x1x16xi32>
+  %0 = linalg.generic {indexing_maps = [#x4, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %w : tensor<1x32xi8>, tensor<1x8x16x4xi8>) outs(%f : tensor<1x1x16xi32>) {
+  ^bb0(%x: i8, %v: i8, %s: i32):
+    %xw = arith.extui %x : i8 to i32
+    %vw = arith.extui %v : i8 to i32
+    %p = arith.muli %xw, %vw : i32
+    %q = arith.addi %s, %p : i32
+    linalg.yield %q : i32
+  } -> tensor<1x1x16xi32>
+  return %0 : tensor<1x1x16xi32>
+}
+
+// ALL-LABEL: func.func @sums_of_f32(
+// ALL-NOT: {{moe.dot|vector.bitcast}}
+// ALL: arith.sitofp %{{.*}} : i8 to f32
+// ALL: return
+func.func @sums_of_f32(%a: tensor<1x32xi8>, %w: tensor<1x8x16x4xi8>) -> tensor<1x1x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = bufferization.alloc_tensor() : tensor<1x1x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x1x16xf32>) -> tensor<1x1x16xf32>
+  %0 = linalg.generic {indexing_maps = [#x4, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %w : tensor<1x32xi8>, tensor<1x8x16x4xi8>) outs(%f : tensor<1x1x16xf32>) {
+  ^bb0(%x: i8, %v: i8, %s: f32):
+    %xw = arith.sitofp %x : i8 to f32
+    %vw = arith.sitofp %v : i8 to f32
+    %p = arith.mulf %xw, %vw : f32
+    %q = arith.addf %s, %p : f32
+    linalg.yield %q : f32
+  } -> tensor<1x1x16xf32>
+  return %0 : tensor<1x1x16xf32>
+}
+
+// ALL-LABEL: func.func @f32_by_unsigned(
+// ALL-NOT: {{moe.dot|vector.bitcast}}
+// ALL: arith.uitofp %{{.*}} : i8 to f32
+// ALL: return
+func.func @f32_by_unsigned(%a: tensor<1x32xf32>, %w: tensor<1x8x16x4xi8>) -> tensor<1x1x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = bufferization.alloc_tensor() : tensor<1x1x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<1x1x16xf32>) -> tensor<1x1x16xf32>
+  %0 = linalg.generic {indexing_maps = [#x4, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %w : tensor<1x32xf32>, tensor<1x8x16x4xi8>) outs(%f : tensor<1x1x16xf32>) {
+  ^bb0(%x: f32, %v: i8, %s: f32):
+    %vw = arith.uitofp %v : i8 to f32
     %p = arith.mulf %x, %vw : f32
     %q = arith.addf %s, %p : f32
     linalg.yield %q : f32

@@ -5,7 +5,7 @@
 // RUN: moe-opt %s --moe-widen-products=cpu=x86-64-v4+vnni --canonicalize | FileCheck %s --check-prefixes=CHECK,WIDE
 // RUN: moe-opt %s --moe-widen-products=cpu=armv8-a+dotprod --canonicalize | FileCheck %s --check-prefixes=CHECK,WIDE
 // RUN: moe-opt %s --moe-widen-products=cpu=x86-64-v4+bf16 --canonicalize | FileCheck %s --check-prefixes=CHECK,LOW
-// RUN: moe-opt %s --moe-widen-products=cpu=armv8-a+bf16 --canonicalize | FileCheck %s --check-prefixes=CHECK,LOW
+// RUN: moe-opt %s --moe-widen-products=cpu=armv8.6-a --canonicalize | FileCheck %s --check-prefixes=CHECK,LOW
 // RUN: not moe-opt %s --moe-widen-products=cpu=vax 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // UNKNOWN: error: unknown CPU 'vax'
@@ -78,26 +78,32 @@ func.func @rows_at_run_time(%x: tensor<?x32xf32>, %low: tensor<?x32xbf16>, %w: t
   return %0 : tensor<?x3x16xf32>
 }
 
-// What was rounded in another order, as patches are, or was more than rounded, is
-// widened into a copy, and so is what is bf16 from the start.
+// What was rounded in another order, or was more than rounded, is made again, in
+// f32.
 // CHECK-LABEL: func.func @others(
-// CHECK-SAME: %{{.*}}: tensor<2x4x16xf32>, %[[Z:.*]]: tensor<4x32xbf16>
-// CHECK: %[[T:.*]] = linalg.generic {{.*}} ins(%{{.*}} : tensor<2x4x16xf32>) outs(%{{.*}} : tensor<4x2x16xbf16>)
-// WIDE: %[[C:.*]] = linalg.generic {{.*}} ins(%[[T]] : tensor<4x2x16xbf16>) outs(%{{.*}} : tensor<4x2x16xf32>)
-// WIDE-NEXT: ^bb0(%[[IN:.*]]: bf16, %{{.*}}: f32):
-// WIDE-NEXT: %[[E:.*]] = arith.extf %[[IN]] : bf16 to f32
-// WIDE-NEXT: linalg.yield %[[E]]
-// WIDE: %[[F:.*]] = tensor.collapse_shape %[[C]]
-// WIDE: linalg.generic {{.*}} ins(%[[F]], %{{.*}} : tensor<4x32xf32>, tensor<3x16x16x2xbf16>)
-// CHECK: arith.negf
-// CHECK: arith.truncf
-// WIDE: linalg.generic {{.*}} ins(%{{.*}} : tensor<4x32xbf16>) outs(%{{.*}} : tensor<4x32xf32>)
-// WIDE: linalg.generic {{.*}} ins(%{{.*}}, %{{.*}} : tensor<4x32xf32>, tensor<3x16x16x2xbf16>)
-// WIDE: %[[C:.*]] = linalg.generic {{.*}} ins(%[[Z]] : tensor<4x32xbf16>) outs(%{{.*}} : tensor<4x32xf32>)
-// WIDE: linalg.generic {{.*}} ins(%[[C]], %{{.*}} : tensor<4x32xf32>, tensor<3x16x16x2xbf16>)
-// LOW: linalg.generic {{.*}} ins(%[[Z]], %{{.*}} : tensor<4x32xbf16>, tensor<3x16x16x2xbf16>)
-func.func @others(%x: tensor<2x4x16xf32>, %z: tensor<4x32xbf16>, %v: tensor<4x32xf32>, %w: tensor<3x16x16x2xbf16>, %f: tensor<4x3x16xf32>)
-    -> (tensor<4x3x16xf32>, tensor<4x3x16xf32>, tensor<4x3x16xf32>) {
+// CHECK-SAME: %[[X:.*]]: tensor<2x4x16xf32>, %[[V:.*]]: tensor<4x32xf32>, %[[W:.*]]: tensor<3x16x16x2xbf16>, %{{.*}}: tensor<4x3x16xf32>)
+// WIDE: %[[T:.*]] = linalg.generic {indexing_maps = [#{{.*}}, #{{.*}}], {{.*}} ins(%[[X]] : tensor<2x4x16xf32>) outs(%{{.*}} : tensor<4x2x16xf32>) {
+// WIDE-NEXT: ^bb0(%[[IN:.*]]: f32, %{{.*}}: f32):
+// WIDE-NEXT: linalg.yield %[[IN]] : f32
+// WIDE: %[[F:.*]] = tensor.collapse_shape %[[T]] {{.*}} : tensor<4x2x16xf32> into tensor<4x32xf32>
+// WIDE: linalg.generic {{.*}} ins(%[[F]], %[[W]] : tensor<4x32xf32>, tensor<3x16x16x2xbf16>)
+// WIDE-NEXT: ^bb0(%[[L:.*]]: f32, %[[R:.*]]: bf16, %{{.*}}: f32):
+// WIDE-NEXT: %[[RW:.*]] = arith.extf %[[R]] : bf16 to f32
+// WIDE-NEXT: arith.mulf %[[L]], %[[RW]]
+// WIDE: %[[N:.*]] = linalg.generic {{.*}} ins(%[[V]] : tensor<4x32xf32>) outs(%{{.*}} : tensor<4x32xf32>) {
+// WIDE-NEXT: ^bb0(%[[IN:.*]]: f32, %{{.*}}: f32):
+// WIDE-NEXT: %[[NEG:.*]] = arith.negf %[[IN]] : f32
+// WIDE-NEXT: linalg.yield %[[NEG]] : f32
+// WIDE: linalg.generic {{.*}} ins(%[[N]], %[[W]] : tensor<4x32xf32>, tensor<3x16x16x2xbf16>)
+// WIDE-NOT: arith.truncf
+// LOW: arith.truncf
+// LOW: linalg.generic {{.*}} ins(%{{.*}}, %[[W]] : tensor<4x32xbf16>, tensor<3x16x16x2xbf16>)
+// LOW: arith.negf
+// LOW-NEXT: arith.truncf
+// LOW: linalg.generic {{.*}} ins(%{{.*}}, %[[W]] : tensor<4x32xbf16>, tensor<3x16x16x2xbf16>)
+// CHECK: return
+func.func @others(%x: tensor<2x4x16xf32>, %v: tensor<4x32xf32>, %w: tensor<3x16x16x2xbf16>, %f: tensor<4x3x16xf32>)
+    -> (tensor<4x3x16xf32>, tensor<4x3x16xf32>) {
   %low = bufferization.alloc_tensor() : tensor<4x2x16xbf16>
   %r = linalg.generic {indexing_maps = [#turned, #id], iterator_types = ["parallel", "parallel", "parallel"]}
       ins(%x : tensor<2x4x16xf32>) outs(%low : tensor<4x2x16xbf16>) {
@@ -132,8 +138,42 @@ func.func @others(%x: tensor<2x4x16xf32>, %z: tensor<4x32xbf16>, %v: tensor<4x32
     %q = arith.addf %s, %p : f32
     linalg.yield %q : f32
   } -> tensor<4x3x16xf32>
-  %2 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
-      ins(%z, %w : tensor<4x32xbf16>, tensor<3x16x16x2xbf16>) outs(%f : tensor<4x3x16xf32>) {
+  return %0, %1 : tensor<4x3x16xf32>, tensor<4x3x16xf32>
+}
+
+// Rows that are padded, as those of patches are: all that makes them is widened,
+// and what another reader wants stays as it was.
+// CHECK-LABEL: func.func @patches(
+// CHECK-SAME: %[[X:.*]]: tensor<4x3x3xf32>, %[[W:.*]]: tensor<3x8x16x2xbf16>
+// WIDE-DAG: %[[ZERO:.*]] = arith.constant 0.000000e+00 : f32
+// WIDE-DAG: %[[FROM:.*]] = linalg.fill ins(%[[ZERO]] : f32) outs(%{{.*}} : tensor<4x16xf32>) -> tensor<4x16xf32>
+// WIDE-DAG: %[[PART:.*]] = tensor.extract_slice %[[FROM]][0, 0] [4, 9] [1, 1] : tensor<4x16xf32> to tensor<4x9xf32>
+// WIDE-DAG: %[[T:.*]] = tensor.expand_shape %[[PART]] {{.*}} : tensor<4x9xf32> into tensor<4x3x3xf32>
+// WIDE-DAG: %[[R:.*]] = linalg.generic {{.*}} ins(%[[X]] : tensor<4x3x3xf32>) outs(%[[T]] : tensor<4x3x3xf32>)
+// WIDE-DAG: %[[C:.*]] = tensor.collapse_shape %[[R]] {{.*}} : tensor<4x3x3xf32> into tensor<4x9xf32>
+// WIDE-DAG: %[[IN:.*]] = tensor.insert_slice %[[C]] into %{{.*}}[0, 0] [4, 9] [1, 1] : tensor<4x9xf32> into tensor<4x16xf32>
+// WIDE-DAG: linalg.generic {{.*}} ins(%[[X]] : tensor<4x3x3xf32>) outs(%{{.*}} : tensor<4x3x3xbf16>)
+// WIDE: linalg.generic {{.*}} ins(%[[IN]], %[[W]] : tensor<4x16xf32>, tensor<3x8x16x2xbf16>)
+// LOW: linalg.generic {{.*}} ins(%{{.*}}, %[[W]] : tensor<4x16xbf16>, tensor<3x8x16x2xbf16>)
+// CHECK: %[[Y:.*]] = tensor.expand_shape %{{.*}} : tensor<4x16xbf16> into tensor<4x1x16xbf16>
+// CHECK: return %{{.*}}, %[[Y]]
+func.func @patches(%x: tensor<4x3x3xf32>, %w: tensor<3x8x16x2xbf16>, %f: tensor<4x3x16xf32>) -> (tensor<4x3x16xf32>, tensor<4x1x16xbf16>) {
+  %zero = arith.constant 0.0 : bf16
+  %e = bufferization.alloc_tensor() : tensor<4x16xbf16>
+  %all = linalg.fill ins(%zero : bf16) outs(%e : tensor<4x16xbf16>) -> tensor<4x16xbf16>
+  %part = tensor.extract_slice %all[0, 0] [4, 9] [1, 1] : tensor<4x16xbf16> to tensor<4x9xbf16>
+  %t = tensor.expand_shape %part [[0], [1, 2]] output_shape [4, 3, 3] : tensor<4x9xbf16> into tensor<4x3x3xbf16>
+  %r = linalg.generic {indexing_maps = [#id, #id], iterator_types = ["parallel", "parallel", "parallel"]}
+      ins(%x : tensor<4x3x3xf32>) outs(%t : tensor<4x3x3xbf16>) {
+  ^bb0(%a: f32, %o: bf16):
+    %q = arith.mulf %a, %a : f32
+    %l = arith.truncf %q : f32 to bf16
+    linalg.yield %l : bf16
+  } -> tensor<4x3x3xbf16>
+  %c = tensor.collapse_shape %r [[0], [1, 2]] : tensor<4x3x3xbf16> into tensor<4x9xbf16>
+  %in = tensor.insert_slice %c into %all[0, 0] [4, 9] [1, 1] : tensor<4x9xbf16> into tensor<4x16xbf16>
+  %0 = linalg.generic {indexing_maps = [#x, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%in, %w : tensor<4x16xbf16>, tensor<3x8x16x2xbf16>) outs(%f : tensor<4x3x16xf32>) {
   ^bb0(%a: bf16, %b: bf16, %s: f32):
     %aw = arith.extf %a : bf16 to f32
     %bw = arith.extf %b : bf16 to f32
@@ -141,7 +181,8 @@ func.func @others(%x: tensor<2x4x16xf32>, %z: tensor<4x32xbf16>, %v: tensor<4x32
     %q = arith.addf %s, %p : f32
     linalg.yield %q : f32
   } -> tensor<4x3x16xf32>
-  return %0, %1, %2 : tensor<4x3x16xf32>, tensor<4x3x16xf32>, tensor<4x3x16xf32>
+  %again = tensor.expand_shape %in [[0], [1, 2]] output_shape [4, 1, 16] : tensor<4x16xbf16> into tensor<4x1x16xbf16>
+  return %0, %again : tensor<4x3x16xf32>, tensor<4x1x16xbf16>
 }
 
 // A product of integers is none of bf16, nor is what is rounded and not multiplied.

@@ -165,6 +165,31 @@ func.func @f(%p: tensor<4x8xf32>, %t: tensor<5x16xf32>) {
 // -----
 
 func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
+  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -1}}
+  %0 = moe.place_tokens %p, %t prefix -1 : tensor<4x8xf32>, tensor<4x8xf32>
+  return
+}
+
+// -----
+
+// The table would have the right number of rows.
+func.func @f(%p: tensor<4x8xf32>, %t: tensor<3x8xf32>) {
+  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -1}}
+  %0 = moe.place_tokens %p, %t prefix -1 : tensor<4x8xf32>, tensor<3x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
+  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -9223372036854775808}}
+  %0 = moe.place_tokens %p, %t prefix -9223372036854775808 : tensor<4x8xf32>, tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
   // expected-error@+1 {{'moe.place_tokens' op expected table of shape}}
   %0 = moe.place_tokens %p, %t prefix 9223372036854775807 : tensor<4x8xf32>, tensor<4x8xf32>
   return
@@ -211,6 +236,39 @@ func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xf32>) {
 func.func @f(%x: tensor<5x12xf32>, %w: tensor<20x12xbf16>) {
   // expected-error@+1 {{'moe.linear' op multiplies 'f32' by 'bf16'}}
   %0 = moe.linear %x weight(%w) groups(20, 12) : tensor<5x12xf32>, tensor<20x12xbf16> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+// Only weights may be i8 alone.
+func.func @f(%x: tensor<5x12xi8>, %w: tensor<20x12xf32>) {
+  // expected-error@+1 {{'moe.linear' op multiplies 'i8' by 'f32'}}
+  %0 = moe.linear %x weight(%w) groups(20, 12) : tensor<5x12xi8>, tensor<20x12xf32> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xi8>) {
+  // expected-error@+1 {{'moe.linear' op multiplies 'bf16' by 'i8'}}
+  %0 = moe.linear %x weight(%w) groups(20, 12) : tensor<5x12xbf16>, tensor<20x12xi8> -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5x12xf32>, %w: tensor<20x12xi8>) {
+  // expected-error@+1 {{'moe.linear' op cannot sum products of 'f32' in 'i32'}}
+  %0 = moe.linear %x weight(%w) groups(20, 12) : tensor<5x12xf32>, tensor<20x12xi8> -> tensor<5x20xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5x12xf32>, %w: tensor<20x12xi8>) {
+  // expected-error@+1 {{'moe.linear' op offset 128 of 'f32', expected 0, or 128 of i8}}
+  %0 = moe.linear %x offset 128 weight(%w) groups(20, 12) : tensor<5x12xf32>, tensor<20x12xi8> -> tensor<5x20xf32>
   return
 }
 
@@ -273,7 +331,7 @@ func.func @f(%x: tensor<5x12xi8>, %w: tensor<20x12xi8>) {
 // -----
 
 func.func @f(%x: tensor<5x12xi8>, %w: tensor<20x12xi8>) {
-  // expected-error@+1 {{of 'i8', expected 0, or 128 of i8}}
+  // expected-error@+1 {{'moe.linear' op offset -128 of 'i8', expected 0, or 128 of i8}}
   %0 = moe.linear %x offset -128 weight(%w) groups(20, 12) : tensor<5x12xi8>, tensor<20x12xi8> -> tensor<5x20xi32>
   return
 }
@@ -313,7 +371,7 @@ func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xbf16>) {
 // -----
 
 func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xbf16>) {
-  // expected-error@+1 {{do not divide 20 outputs and 12 inputs}}
+  // expected-error@+1 {{'moe.linear' op groups of -20 and 12 do not divide 20 outputs and 12 inputs}}
   %0 = moe.linear %x weight(%w) groups(-20, 12) : tensor<5x12xbf16>, tensor<20x12xbf16> -> tensor<5x20xf32>
   return
 }
@@ -337,7 +395,7 @@ func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xbf16>) {
 // -----
 
 func.func @f(%x: tensor<5x12xbf16>, %w: tensor<20x12xbf16>) {
-  // expected-error@+1 {{do not divide 20 outputs and 12 inputs}}
+  // expected-error@+1 {{'moe.linear' op groups of 20 and -12 do not divide 20 outputs and 12 inputs}}
   %0 = moe.linear %x weight(%w) groups(20, -12) : tensor<5x12xbf16>, tensor<20x12xbf16> -> tensor<5x20xf32>
   return
 }
@@ -393,7 +451,7 @@ func.func @f(%x: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op offset must be 0 or 128}}
+  // expected-error@+1 {{'moe.quantize' op offset must be 0 or 128, found -128}}
   %q = moe.quantize %x scale 1.0 offset -128 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
@@ -425,7 +483,7 @@ func.func @f(%x: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite}}
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
   %q = moe.quantize %x scale 0.0 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
@@ -433,7 +491,7 @@ func.func @f(%x: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite}}
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
   %q = moe.quantize %x scale -0.0 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
@@ -441,7 +499,7 @@ func.func @f(%x: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite}}
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
   %q = moe.quantize %x scale -1.0 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
@@ -450,7 +508,7 @@ func.func @f(%x: tensor<5x12xf32>) {
 
 // Infinity.
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite}}
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
   %q = moe.quantize %x scale 0x7FF0000000000000 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
@@ -459,8 +517,35 @@ func.func @f(%x: tensor<5x12xf32>) {
 
 // Not a number.
 func.func @f(%x: tensor<5x12xf32>) {
-  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite}}
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
   %q = moe.quantize %x scale 0x7FF8000000000000 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
+  return
+}
+
+// -----
+
+// Too large for f32.
+func.func @f(%x: tensor<5x12xf32>) {
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
+  %q = moe.quantize %x scale 1.0e39 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
+  return
+}
+
+// -----
+
+// Too small for f32.
+func.func @f(%x: tensor<5x12xf32>) {
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
+  %q = moe.quantize %x scale 1.0e-46 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
+  return
+}
+
+// -----
+
+// Its inverse is too large for f32.
+func.func @f(%x: tensor<5x12xf32>) {
+  // expected-error@+1 {{'moe.quantize' op scale must be positive and finite, and so its inverse}}
+  %q = moe.quantize %x scale 2.9e-39 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
 
@@ -515,7 +600,7 @@ func.func @f(%a: tensor<5x20xi32>, %v: tensor<20xf32>) {
 // -----
 
 func.func @f(%a: tensor<5x20xi32>, %v: tensor<20xf32>) {
-  // expected-error@+1 {{'moe.dequantize' op a group of}}
+  // expected-error@+1 {{'moe.dequantize' op a group of -20 does not divide 20}}
   %0 = moe.dequantize %a columns(%v) group -20 : (tensor<5x20xi32>, tensor<20xf32>) -> tensor<5x20xf32>
   return
 }
@@ -530,9 +615,57 @@ func.func @f(%a: tensor<5x20xi32>, %v: tensor<20xf32>) {
 
 // -----
 
-func.func @f(%a: tensor<5x20xf32>, %v: tensor<20xf32>) {
-  // expected-error@+1 {{'moe.dequantize' op operand #0 must be 2-D tensor of i32 with a static shape}}
-  %0 = moe.dequantize %a columns(%v) group 20 : (tensor<5x20xf32>, tensor<20xf32>) -> tensor<5x20xf32>
+func.func @f(%a: tensor<5x20xi8>, %v: tensor<20xf32>) {
+  // expected-error@+1 {{'moe.dequantize' op operand #0 must be 2-D tensor of f32 or i32 with a static shape}}
+  %0 = moe.dequantize %a columns(%v) group 20 : (tensor<5x20xi8>, tensor<20xf32>) -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @f(%a: tensor<5x20xbf16>, %v: tensor<20xf32>) {
+  // expected-error@+1 {{'moe.dequantize' op operand #0 must be 2-D tensor of f32 or i32 with a static shape}}
+  %0 = moe.dequantize %a columns(%v) group 20 : (tensor<5x20xbf16>, tensor<20xf32>) -> tensor<5x20xf32>
+  return
+}
+
+// -----
+
+func.func @f(%s: tensor<5xf32>, %t: tensor<12xf32>) {
+  // expected-error@+1 {{'moe.collect' op expected result of shape [1, 17], found 'tensor<17x1xf32>'}}
+  %0 = moe.collect %s, %t : tensor<5xf32>, tensor<12xf32> -> tensor<17x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%s: tensor<5xf32>, %t: tensor<12xf32>) {
+  // expected-error@+1 {{'moe.collect' op expected result of shape [1, 17], found 'tensor<1x12xf32>'}}
+  %0 = moe.collect %s, %t : tensor<5xf32>, tensor<12xf32> -> tensor<1x12xf32>
+  return
+}
+
+// -----
+
+func.func @f() {
+  // expected-error@+1 {{'moe.collect' op expected result of shape [1, 0], found 'tensor<1x1xf32>'}}
+  %0 = "moe.collect"() : () -> tensor<1x1xf32>
+  return
+}
+
+// -----
+
+func.func @f(%s: tensor<5x1xf32>) {
+  // expected-error@+1 {{'moe.collect' op operand #0 must be variadic of 1-D tensor of f32 with a static shape}}
+  %0 = moe.collect %s : tensor<5x1xf32> -> tensor<1x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%s: tensor<5xf32>) {
+  // expected-error@+1 {{'moe.collect' op result #0 must be 2-D tensor of f32 with a static shape}}
+  %0 = moe.collect %s : tensor<5xf32> -> tensor<5xf32>
   return
 }
 
@@ -579,8 +712,26 @@ func.func @f(%q: tensor<2x12xf32>, %k: tensor<5x12xf32>, %v: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%q: tensor<2x12xf32>, %k: tensor<5x12xf32>, %v: tensor<5x12xf32>) {
-  // expected-error@+1 {{heads do not divide the width 12}}
+  // expected-error@+1 {{'moe.attend' op -3 heads do not divide the width 12}}
   %0 = moe.attend %q, %k, %v heads -3 scale 1.0 : tensor<2x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+  return
+}
+
+// -----
+
+// Infinity.
+func.func @f(%q: tensor<2x12xf32>, %k: tensor<5x12xf32>, %v: tensor<5x12xf32>) {
+  // expected-error@+1 {{'moe.attend' op scale must be finite}}
+  %0 = moe.attend %q, %k, %v heads 3 scale 0x7FF0000000000000 : tensor<2x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
+  return
+}
+
+// -----
+
+// Not a number.
+func.func @f(%q: tensor<2x12xf32>, %k: tensor<5x12xf32>, %v: tensor<5x12xf32>) {
+  // expected-error@+1 {{'moe.attend' op scale must be finite}}
+  %0 = moe.attend %q, %k, %v heads 3 scale 0x7FF8000000000000 : tensor<2x12xf32>, tensor<5x12xf32>, tensor<5x12xf32>
   return
 }
 
@@ -643,7 +794,7 @@ func.func @f(%s: vector<16xi32>, %a: vector<32xi8>) {
 // -----
 
 func.func @f(%s: vector<16xf32>, %a: vector<32xf32>) {
-  // expected-error@+1 {{'moe.dot' op operand #1 must be vector of bfloat16 type or 8-bit signless integer values of ranks 1}}
+  // expected-error@+1 {{'moe.dot' op operand #1 must be fixed-length vector of bfloat16 type or 8-bit signless integer values of ranks 1}}
   %0 = moe.dot %s, %a, %a : vector<16xf32>, vector<32xf32>
   return
 }
@@ -651,8 +802,24 @@ func.func @f(%s: vector<16xf32>, %a: vector<32xf32>) {
 // -----
 
 func.func @f(%s: vector<2x8xf32>, %a: vector<32xbf16>) {
-  // expected-error@+1 {{'moe.dot' op operand #0 must be vector of 32-bit float or 32-bit signless integer values of ranks 1}}
+  // expected-error@+1 {{'moe.dot' op operand #0 must be fixed-length vector of 32-bit float or 32-bit signless integer values of ranks 1}}
   %0 = moe.dot %s, %a, %a : vector<2x8xf32>, vector<32xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%s: vector<[16]xf32>, %a: vector<32xbf16>) {
+  // expected-error@+1 {{'moe.dot' op operand #0 must be fixed-length vector of 32-bit float or 32-bit signless integer values of ranks 1}}
+  %0 = moe.dot %s, %a, %a : vector<[16]xf32>, vector<32xbf16>
+  return
+}
+
+// -----
+
+func.func @f(%s: vector<16xi32>, %a: vector<[64]xi8>) {
+  // expected-error@+1 {{'moe.dot' op operand #1 must be fixed-length vector of bfloat16 type or 8-bit signless integer values of ranks 1}}
+  %0 = moe.dot %s, %a, %a : vector<16xi32>, vector<[64]xi8>
   return
 }
 
@@ -705,7 +872,7 @@ moe.param @q : tensor<4x8xi8> = {
 moe.param @p : tensor<4x8xf32>
 moe.param @q : tensor<4xf32> = {
   %0 = moe.get @p : tensor<4x8xf32>
-  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite}}
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
   %r = moe.row_scales %0 by 0.0 : tensor<4x8xf32> -> tensor<4xf32>
   moe.yield %r : tensor<4xf32>
 }
@@ -715,7 +882,7 @@ moe.param @q : tensor<4xf32> = {
 moe.param @p : tensor<4x8xf32>
 moe.param @q : tensor<4xf32> = {
   %0 = moe.get @p : tensor<4x8xf32>
-  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite}}
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
   %r = moe.row_scales %0 by -1.0 : tensor<4x8xf32> -> tensor<4xf32>
   moe.yield %r : tensor<4xf32>
 }
@@ -726,7 +893,7 @@ moe.param @q : tensor<4xf32> = {
 moe.param @p : tensor<4x8xf32>
 moe.param @q : tensor<4xf32> = {
   %0 = moe.get @p : tensor<4x8xf32>
-  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite}}
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
   %r = moe.row_scales %0 by 0x7FF0000000000000 : tensor<4x8xf32> -> tensor<4xf32>
   moe.yield %r : tensor<4xf32>
 }
@@ -737,8 +904,41 @@ moe.param @q : tensor<4xf32> = {
 moe.param @p : tensor<4x8xf32>
 moe.param @q : tensor<4xf32> = {
   %0 = moe.get @p : tensor<4x8xf32>
-  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite}}
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
   %r = moe.row_scales %0 by 0x7FF8000000000000 : tensor<4x8xf32> -> tensor<4xf32>
+  moe.yield %r : tensor<4xf32>
+}
+
+// -----
+
+// Too large for f32.
+moe.param @p : tensor<4x8xf32>
+moe.param @q : tensor<4xf32> = {
+  %0 = moe.get @p : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
+  %r = moe.row_scales %0 by 1.0e39 : tensor<4x8xf32> -> tensor<4xf32>
+  moe.yield %r : tensor<4xf32>
+}
+
+// -----
+
+// Too small for f32.
+moe.param @p : tensor<4x8xf32>
+moe.param @q : tensor<4xf32> = {
+  %0 = moe.get @p : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
+  %r = moe.row_scales %0 by 1.0e-46 : tensor<4x8xf32> -> tensor<4xf32>
+  moe.yield %r : tensor<4xf32>
+}
+
+// -----
+
+// Its inverse is too large for f32.
+moe.param @p : tensor<4x8xf32>
+moe.param @q : tensor<4xf32> = {
+  %0 = moe.get @p : tensor<4x8xf32>
+  // expected-error@+1 {{'moe.row_scales' op factor must be positive and finite, and so its inverse}}
+  %r = moe.row_scales %0 by 2.9e-39 : tensor<4x8xf32> -> tensor<4xf32>
   moe.yield %r : tensor<4xf32>
 }
 

@@ -171,6 +171,13 @@ func.func @linear(%x: tensor<5x12xf32>, %w: tensor<20x12xf32>, %b: tensor<20xf32
   // CHECK: moe.linear %{{[a-z0-9]+}} weight(%{{[a-z0-9]+}}) groups(20, 12) : tensor<5x12xi8>, tensor<20x12xi8> -> tensor<5x20xi32>
   %4 = moe.linear %xi offset 0 weight(%wi) groups(20, 12)
       : tensor<5x12xi8>, tensor<20x12xi8> -> tensor<5x20xi32>
+  // Only the weight is of integers: sums of f32, a bias as for f32.
+  // CHECK: moe.linear %{{[a-z0-9]+}} weight(%{{[a-z0-9]+}}) groups(20, 12) : tensor<5x12xf32>, tensor<20x12xi8> -> tensor<5x20xf32>
+  %5 = moe.linear %x weight(%wi) groups(20, 12)
+      : tensor<5x12xf32>, tensor<20x12xi8> -> tensor<5x20xf32>
+  // CHECK: moe.linear %{{.*}} weight(%{{.*}}) bias(%{{.*}}) groups(10, 4) : tensor<5x12xf32>, tensor<20x12xi8>, tensor<20xf32> -> tensor<5x20xf32>
+  %6 = moe.linear %x weight(%wi) bias(%b) groups(10, 4)
+      : tensor<5x12xf32>, tensor<20x12xi8>, tensor<20xf32> -> tensor<5x20xf32>
   return
 }
 
@@ -180,12 +187,17 @@ func.func @quantize(%x: tensor<5x12xf32>) {
   %q, %s = moe.quantize %x offset 128 : tensor<5x12xf32> -> tensor<5x12xi8>, tensor<5xf32>
   // CHECK: moe.quantize %{{.*}} scale 3.125000e-02 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>{{$}}
   %p = moe.quantize %x scale 0.03125 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
+  // The least and the largest that f32 can hold with their inverses.
+  // CHECK: moe.quantize %{{.*}} scale 2.940000e-39 offset 128 : tensor<5x12xf32> -> tensor<5x12xi8>{{$}}
+  %l = moe.quantize %x scale 2.94e-39 offset 128 : tensor<5x12xf32> -> tensor<5x12xi8>
+  // CHECK: moe.quantize %{{.*}} scale 3.400000e+38 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>{{$}}
+  %m = moe.quantize %x scale 3.4e+38 offset 0 : tensor<5x12xf32> -> tensor<5x12xi8>
   return
 }
 
 // CHECK-LABEL: func.func @dequantize(
 func.func @dequantize(%a: tensor<5x20xi32>, %s: tensor<5xf32>, %v: tensor<20xf32>,
-                      %b: tensor<20xf32>) {
+                      %b: tensor<20xf32>, %f: tensor<5x20xf32>) {
   // CHECK: moe.dequantize %{{.*}} rows(%{{.*}}) columns(%{{.*}}) bias(%{{.*}}) group 20 : (tensor<5x20xi32>, tensor<5xf32>, tensor<20xf32>, tensor<20xf32>) -> tensor<5x20xf32>
   %0 = moe.dequantize %a rows(%s) columns(%v) bias(%b) group 20
       : (tensor<5x20xi32>, tensor<5xf32>, tensor<20xf32>, tensor<20xf32>) -> tensor<5x20xf32>
@@ -198,6 +210,19 @@ func.func @dequantize(%a: tensor<5x20xi32>, %s: tensor<5xf32>, %v: tensor<20xf32
   // CHECK: moe.dequantize %{{[a-z0-9]+}} columns(%{{[a-z0-9]+}}) group 20 : (tensor<5x20xi32>, tensor<20xf32>) -> tensor<5x20xf32>
   %3 = moe.dequantize %a columns(%v) group 20
       : (tensor<5x20xi32>, tensor<20xf32>) -> tensor<5x20xf32>
+  // Sums of f32, where only the weight was of integers.
+  // CHECK: moe.dequantize %{{[a-z0-9]+}} columns(%{{[a-z0-9]+}}) bias(%{{[a-z0-9]+}}) group 20 : (tensor<5x20xf32>, tensor<20xf32>, tensor<20xf32>) -> tensor<5x20xf32>
+  %4 = moe.dequantize %f columns(%v) bias(%b) group 20
+      : (tensor<5x20xf32>, tensor<20xf32>, tensor<20xf32>) -> tensor<5x20xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @collect(
+func.func @collect(%s: tensor<5xf32>, %t: tensor<12xf32>) {
+  // CHECK: moe.collect %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<5xf32>, tensor<12xf32>, tensor<5xf32> -> tensor<1x22xf32>
+  %0 = moe.collect %s, %t, %s : tensor<5xf32>, tensor<12xf32>, tensor<5xf32> -> tensor<1x22xf32>
+  // CHECK: moe.collect %{{[a-z0-9]+}} : tensor<12xf32> -> tensor<1x12xf32>
+  %1 = moe.collect %t : tensor<12xf32> -> tensor<1x12xf32>
   return
 }
 

@@ -154,3 +154,31 @@ func.func @no_parameter(%x: tensor<1x16xf32>, %w: tensor<10x16xf32>) -> tensor<1
   %0 = moe.head %x weight(%w, %b) : tensor<1x16xf32>, tensor<10x16xf32>, tensor<10xf32> -> tensor<1x10xf32>
   return %0 : tensor<1x10xf32>
 }
+
+// Of attention, the weight and the bias of queries, keys and values are cut into
+// three parameters: if either is none, all of it stays as it is.
+// CHECK-LABEL: func.func @no_parameter_of_attention(
+// CHECK-COUNT-3: moe.attention
+// CHECK-NOT: moe.attend
+// CHECK: return
+// OTHER-LABEL: func.func @no_parameter_of_attention(
+// OTHER-COUNT-3: moe.attention
+// OTHER-NOT: moe.attend
+// OTHER: return
+moe.param @blocks.2.attn.qkv.weight : tensor<48x16xf32>
+moe.param @blocks.2.attn.qkv.bias : tensor<48xf32>
+moe.param @blocks.2.attn.proj.weight : tensor<16x16xf32>
+func.func @no_parameter_of_attention(%x: tensor<5x16xf32>, %w: tensor<48x16xf32>, %b: tensor<48xf32>)
+    -> (tensor<5x16xf32>, tensor<5x16xf32>, tensor<5x16xf32>) {
+  %qw = moe.get @blocks.2.attn.qkv.weight : tensor<48x16xf32>
+  %qb = moe.get @blocks.2.attn.qkv.bias : tensor<48xf32>
+  %pw = moe.get @blocks.2.attn.proj.weight : tensor<16x16xf32>
+  %pb = moe.get @blocks.1.attn.proj.bias : tensor<16xf32>
+  %0 = moe.attention %x qkv(%w, %qb) proj(%pw, %pb) heads 2 scale 1.0
+      : tensor<5x16xf32>, tensor<48x16xf32>, tensor<48xf32>, tensor<16x16xf32>, tensor<16xf32> -> tensor<5x16xf32>
+  %1 = moe.attention %x qkv(%qw, %b) proj(%pw, %pb) heads 2 scale 1.0
+      : tensor<5x16xf32>, tensor<48x16xf32>, tensor<48xf32>, tensor<16x16xf32>, tensor<16xf32> -> tensor<5x16xf32>
+  %2 = moe.attention %x qkv(%w) proj(%pw, %pb) heads 2 scale 1.0
+      : tensor<5x16xf32>, tensor<48x16xf32>, tensor<16x16xf32>, tensor<16xf32> -> tensor<5x16xf32>
+  return %0, %1, %2 : tensor<5x16xf32>, tensor<5x16xf32>, tensor<5x16xf32>
+}

@@ -43,8 +43,8 @@
 // INT8-DAG: %[[V:.*]] = moe.get @embed.weight.scales : tensor<24xf32>
 // UNSIGNED-DAG: %[[Q:.*]], %[[S:.*]] = moe.quantize %[[P]] offset 128 : tensor<4x48xf32> -> tensor<4x48xi8>, tensor<4xf32>
 // SIGNED-DAG: %[[Q:.*]], %[[S:.*]] = moe.quantize %[[P]] offset 0 : tensor<4x48xf32> -> tensor<4x48xi8>, tensor<4xf32>
-// UNSIGNED: %[[Y:.*]] = moe.linear %[[Q]] offset 128 weight(%[[W]]) groups(24, 48) : tensor<4x48xi8>, tensor<24x48xi8> -> tensor<4x24xi32>
-// SIGNED: %[[Y:.*]] = moe.linear %[[Q]] weight(%[[W]]) groups(24, 48) : tensor<4x48xi8>, tensor<24x48xi8> -> tensor<4x24xi32>
+// UNSIGNED-DAG: %[[Y:.*]] = moe.linear %[[Q]] offset 128 weight(%[[W]]) groups(24, 48) : tensor<4x48xi8>, tensor<24x48xi8> -> tensor<4x24xi32>
+// SIGNED-DAG: %[[Y:.*]] = moe.linear %[[Q]] weight(%[[W]]) groups(24, 48) : tensor<4x48xi8>, tensor<24x48xi8> -> tensor<4x24xi32>
 // INT8: moe.dequantize %[[Y]] rows(%[[S]]) columns(%[[V]]) bias(%[[B]]) group 24 :
 // INT8: %[[Z:.*]] = moe.dequantize %[[Y]] rows(%[[S]]) columns(%[[V]]) group 24 :
 // INT8: moe.place_tokens %[[Z]], %[[T]] prefix 1 :
@@ -168,15 +168,26 @@ func.func @mlp(%x: tensor<5x24xf32>) -> tensor<5x24xf32> {
   return %0 : tensor<5x24xf32>
 }
 
-// int8 spares the head.
+// int8 spares what goes into the head: only the weight is quantised, and the
+// sums are of f32.
 // BF16-LABEL: func.func @head(
 // BF16: moe.linear %{{.*}} weight(%{{.*}}) bias(%{{.*}}) groups(10, 24) : tensor<1x24xbf16>, tensor<10x24xbf16>, tensor<10xf32> -> tensor<1x10xf32>
 // BF16-NOT: moe.head
 
-// INT8-NOT: @head.weight.int8
+// INT8-DAG: moe.param @head.weight.int8 : tensor<10x24xi8> = {
+// INT8-DAG: moe.quantize_rows %{{.*}} : tensor<10x24xf32> -> tensor<10x24xi8>
+// INT8-DAG: moe.param @head.weight.scales : tensor<10xf32> = {
+// INT8-DAG: moe.row_scales %{{.*}} by 1.000000e+00 : tensor<10x24xf32> -> tensor<10xf32>
 // INT8-LABEL: func.func @head(
-// INT8: %[[W:.*]] = moe.get @head.weight : tensor<10x24xf32>
-// INT8: moe.head %{{.*}} weight(%[[W]], %{{.*}})
+// INT8-SAME: %[[X:.*]]: tensor<1x24xf32>)
+// INT8-NOT: moe.quantize
+// INT8-DAG: %[[B:.*]] = moe.get @head.bias : tensor<10xf32>
+// INT8-DAG: %[[W:.*]] = moe.get @head.weight.int8 : tensor<10x24xi8>
+// INT8-DAG: %[[V:.*]] = moe.get @head.weight.scales : tensor<10xf32>
+// INT8-DAG: %[[Y:.*]] = moe.linear %[[X]] weight(%[[W]]) groups(10, 24) : tensor<1x24xf32>, tensor<10x24xi8> -> tensor<1x10xf32>
+// INT8: %[[Z:.*]] = moe.dequantize %[[Y]] columns(%[[V]]) bias(%[[B]]) group 10 : (tensor<1x10xf32>, tensor<10xf32>, tensor<10xf32>) -> tensor<1x10xf32>
+// INT8-NOT: moe.head
+// INT8: return %[[Z]]
 moe.param @head.weight : tensor<10x24xf32>
 moe.param @head.bias : tensor<10xf32>
 func.func @head(%x: tensor<1x24xf32>) -> tensor<1x10xf32> {

@@ -21,7 +21,9 @@ enum class ProductKind {
   /// or by as many as one instruction sums up.
   Plain,
   /// Takes bf16 weights apart, two vectors from one, for an f32 input.
-  Widening
+  Widening,
+  /// Multiplies two rows by two columns.
+  Pairs
 };
 
 /// How many parts of k a tile of this size sums side by side: more than one
@@ -45,6 +47,8 @@ int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu,
 ///
 /// Weights that are widened take the place of two vectors each, and an
 /// instruction for each half.
+///
+/// Where rows are multiplied by pairs, a single row left over is a dot product.
 ///
 /// A single row is another matter: it reads every weight once. Its tile is one
 /// panel, which is a stream in memory; many panels at once would be streams at

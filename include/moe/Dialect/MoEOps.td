@@ -61,7 +61,6 @@ def FactorMatrix : MatrixOf<StaticTensorOf<[F32, BF16, I8], "f32, bf16 or i8">,
     "f32, bf16 or i8">;
 def SumMatrix : MatrixOf<StaticTensorOf<[F32, I32], "f32 or i32">, "f32 or i32">;
 def I8Matrix : MatrixOf<StaticTensorOf<[I8], "i8">, "i8">;
-def I32Matrix : MatrixOf<StaticTensorOf<[I32], "i32">, "i32">;
 def BF16Matrix : MatrixOf<StaticTensorOf<[BF16], "bf16">, "bf16">;
 def IndexVector : StaticShapeTensorOf<[Index]>;
 def IndexMatrix : Type<And<[StaticShapeTensorOf<[Index]>.predicate,
@@ -703,7 +702,8 @@ def LinearOp : MoE_LayerOp<"linear"> {
   let summary = "a matrix product with a weight, in any precision";
   let description = [{
     (x - offset)·Wᵀ (+ b) for x of shape [M, K] and W of [N, K], both of f32, bf16
-    or i8. Products of f32 and bf16 are summed in f32, those of i8 in i32.
+    or i8, or x of f32 and W of i8. Products are summed in f32, those of two i8 in
+    i32.
 
     `offset` is the zero point of quantised inputs, which are signed if it is 0
     and unsigned otherwise: 128 where the CPU multiplies unsigned by signed
@@ -713,10 +713,10 @@ def LinearOp : MoE_LayerOp<"linear"> {
     belong together, such as those of a head: each group is padded by itself in
     the layout of panels.
 
-    Constraints: (1) input and weight have one element type and K columns; the
-    result is [M, N], of i32 for i8 and of f32 otherwise; (2) a bias is [N], and
-    of floating-point products only; (3) an offset is 128 and of i8 only; (4) the
-    groups divide N and K.
+    Constraints: (1) input and weight have one element type, unless it is f32 and
+    i8, and K columns; the result is [M, N], of i32 for inputs of i8 and of f32
+    otherwise; (2) a bias is [N], and of inputs that are no i8 only; (3) an offset
+    is 128 and of i8 only; (4) the groups divide N and K.
 
     Example:
 
@@ -775,11 +775,11 @@ def QuantizeOp : MoE_Op<"quantize", [Pure]> {
 }
 
 def DequantizeOp : MoE_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
-  let summary = "a product of 8-bit integers as f32";
+  let summary = "a product with 8-bit integers as f32";
   let description = [{
     y[m][n] = sums[m][n] · rows[m] · columns[n] (+ bias[n]): `rows` are the
     activations' scales, `columns` the weight's. Without `rows` the activations
-    had one scale for all, which is in `columns`.
+    were f32, or had one scale for all, which is in `columns`.
 
     Constraints: (1) rows is [M], columns and bias are [N] for sums of [M, N];
     (2) the group divides N, as in `moe.linear`.
@@ -792,7 +792,7 @@ def DequantizeOp : MoE_Op<"dequantize", [Pure, AttrSizedOperandSegments]> {
         -> tensor<50x192xf32>
     ```
   }];
-  let arguments = (ins I32Matrix:$sums, Optional<F32Vector1D>:$rows,
+  let arguments = (ins SumMatrix:$sums, Optional<F32Vector1D>:$rows,
       F32Vector1D:$columns, Optional<F32Vector1D>:$bias, I64Attr:$group);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
@@ -883,13 +883,44 @@ def DotOp : MoE_Op<"dot", [Pure, AllTypesMatch<["sums", "result"]>,
     %3 = moe.dot %2, %c, %d unsigned : vector<16xi32>, vector<64xi8>
     ```
   }];
-  let arguments = (ins VectorOfRankAndType<[1], [F32, I32]>:$sums,
-      VectorOfRankAndType<[1], [BF16, I8]>:$inputs,
-      VectorOfRankAndType<[1], [BF16, I8]>:$weights, UnitAttr:$isUnsigned);
-  let results = (outs VectorOfRankAndType<[1], [F32, I32]>:$result);
+  let arguments = (ins FixedVectorOfRankAndType<[1], [F32, I32]>:$sums,
+      FixedVectorOfRankAndType<[1], [BF16, I8]>:$inputs,
+      FixedVectorOfRankAndType<[1], [BF16, I8]>:$weights, UnitAttr:$isUnsigned);
+  let results = (outs FixedVectorOfRankAndType<[1], [F32, I32]>:$result);
   let assemblyFormat = [{
     $sums `,` $inputs `,` $weights (`unsigned` $isUnsigned^)? attr-dict `:`
     type($sums) `,` type($inputs)
+  }];
+  let hasVerifier = 1;
+}
+
+def PairDotOp : MoE_Op<"pair_dot", [Pure, AllTypesMatch<["sums", "result"]>]> {
+  let summary = "products of two rows with the columns of a panel";
+  let description = [{
+    What `moe.dot` is for one row, for two rows and two steps at once, in the form
+    that a matrix instruction has: for each pair of columns, `sums` has four lanes,
+    (row 0, column 0), (0, 1), (1, 0), (1, 1). The inputs are what row 0 has for
+    both steps, then what row 1 has; the weights are packed as for `moe.dot`, one
+    step after the other. Integers are signed.
+
+    Constraints: (1) with c columns, an even number, and n of 2 for bf16 and 4 for
+    i8: 2·c sums, 4·n inputs, 2·n·c weights; (2) sums are f32 for bf16 and i32 for
+    i8.
+
+    Example:
+
+    ```mlir
+    %1 = moe.pair_dot %0, %a, %b
+        : vector<32xf32>, vector<8xbf16>, vector<64xbf16>
+    ```
+  }];
+  let arguments = (ins FixedVectorOfRankAndType<[1], [F32, I32]>:$sums,
+      FixedVectorOfRankAndType<[1], [BF16, I8]>:$inputs,
+      FixedVectorOfRankAndType<[1], [BF16, I8]>:$weights);
+  let results = (outs FixedVectorOfRankAndType<[1], [F32, I32]>:$result);
+  let assemblyFormat = [{
+    $sums `,` $inputs `,` $weights attr-dict `:` type($sums) `,` type($inputs)
+    `,` type($weights)
   }];
   let hasVerifier = 1;
 }

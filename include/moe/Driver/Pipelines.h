@@ -20,7 +20,7 @@ namespace mlir::moe {
 /// tokens that matter, merge experts.
 void buildOptimizePipeline(OpPassManager &pm);
 
-/// `moe-lower-precision`: moe to moe. Matrix products in lower precision.
+/// moe to moe: matrix products in lower precision, as `options` say.
 void buildPrecisionPipeline(OpPassManager &pm,
                             const SetPrecisionOptions &options);
 

@@ -37,7 +37,8 @@ enum {
 /// AArch64. NEON is always there.
 enum {
   MOE_ARM_DOTPROD = 1 << 0, ///< SDOT, UDOT
-  MOE_ARM_BF16 = 1 << 1     ///< BFDOT, BFMMLA
+  MOE_ARM_BF16 = 1 << 1,    ///< BFDOT, BFMMLA
+  MOE_ARM_I8MM = 1 << 2     ///< SMMLA
 };
 
 /// Probes the CPU. The same answer every time within a process. On Linux, asks

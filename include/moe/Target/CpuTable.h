@@ -38,6 +38,9 @@ struct CpuLevel {
   bool dotBf16, dotInt8;
   /// Matrix registers for both (AMX).
   bool amx;
+  /// Instructions that multiply two rows by two columns, of both (BFMMLA,
+  /// SMMLA).
+  bool mmla;
   /// Bits of moe/Runtime/CpuFeatures.h that it needs.
   uint64_t features;
 };

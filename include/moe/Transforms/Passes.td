@@ -54,7 +54,8 @@ def SetPrecision : Pass<"moe-set-precision", "::mlir::ModuleOp"> {
       by token (`moe.quantize`), the sums go back to f32 by `moe.dequantize`.
 
     Everything else stays f32: LayerNorm, softmax, activations, the residual
-    stream, routers, and with int8 the head.
+    stream, routers. With int8, the head's input stays f32 too, and only its
+    weight is quantised.
 
     Inputs have a scale for each token, or with `scales` constant ones, which come
     from calibration: `observe` makes a model whose logits are the scales that an
