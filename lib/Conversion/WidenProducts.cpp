@@ -31,7 +31,11 @@ static Value widened(Value value) {
     return {};
   auto generic = dyn_cast<GenericOp>(op);
   arith::TruncFOp rounding = generic ? roundingOf(generic) : arith::TruncFOp();
-  if (generic && !rounding)
+  if (generic && (!rounding || generic.getNumDpsInits() != 1 ||
+                  !generic.getRegionOutputArgs()[0].use_empty() ||
+                  llvm::any_of(generic.getDpsInputs(), [](Value input) {
+                    return getElementTypeOrSelf(input.getType()).isBF16();
+                  })))
     return {};
   if (rounding && generic.getNumDpsInputs() == 1 &&
       rounding.getIn() == generic.getBody()->getArgument(0) &&

@@ -31,8 +31,9 @@ LogicalResult PatchesOp::verify() {
 
 LogicalResult PlaceTokensOp::verify() {
   int64_t prefix = getPrefix();
-  if (prefix < 0)
-    return emitOpError() << "prefix must not be negative, found " << prefix;
+  if (prefix < 0 || prefix > rows(getTable()))
+    return emitOpError() << "prefix " << prefix << " is not within the "
+                         << rows(getTable()) << " rows of the table";
   return verifyShape(*this, "table", getTable(),
                      {rows(getPatches()) + prefix, columns(getPatches())});
 }
@@ -120,7 +121,7 @@ LogicalResult AttendOp::verify() {
   int64_t heads = getHeads();
   if (heads < 1 || width % heads != 0)
     return emitOpError() << heads << " heads do not divide the width " << width;
-  if (!getScale().isFinite())
+  if (!std::isfinite(float(getScale().convertToDouble())))
     return emitOpError("scale must be finite");
   return success();
 }

@@ -42,9 +42,14 @@ static std::vector<std::string> spellOutLists(int argc, char **argv) {
   for (int i = 0; i < argc; ++i) {
     StringRef word = argv[i];
     StringRef name = word.ltrim('-');
-    if (i > 0 && (name == "calibrate" || name == "report-precision") &&
+    StringRef option = name.split('=').first;
+    if (i > 0 && (option == "calibrate" || option == "report-precision") &&
         word != name) {
-      list = name.str();
+      list = option.str();
+      if (option != name) {
+        spelled.push_back(word.str());
+        continue;
+      }
       // Without a file it is an empty one, for the error that it is.
       if (i + 1 == argc || StringRef(argv[i + 1]).starts_with("-"))
         spelled.push_back("--" + list + "=");
@@ -194,8 +199,12 @@ int mlir::moe::compileMain(int argc, char **argv) {
     return std::vector<std::string>(list.begin(), list.end());
   };
   if (!reportFiles.empty()) {
-    if (!options.precision || options.precision == Precision::F32)
+    if (options.precision == Precision::F32)
       return usage("--report-precision needs --precision=bf16 or int8");
+    if (isCalibrated || output.getNumOccurrences() > 0 ||
+        emitName.getNumOccurrences() > 0)
+      return usage("--report-precision compiles nothing: it goes with neither "
+                   "-o nor --emit nor --calibrate");
     return failed(reportPrecision(options, filesOf(reportFiles))) ? 1 : 0;
   }
   if (isCalibrated) {

@@ -88,8 +88,14 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   for (ArrayRef<StringRef> files : runs) {
     if (files.empty())
       continue;
+    // What begins with a dash is a file too.
+    SmallVector<std::string> names;
+    for (StringRef file : files)
+      names.push_back(
+          (file.starts_with("-") && file != "--tensor" ? "./" : "") +
+          file.str());
     SmallVector<StringRef> command{binary, "--logits", logits};
-    llvm::append_range(command, files);
+    llvm::append_range(command, names);
     std::string message;
     std::optional<StringRef> redirects[] = {StringRef(), StringRef(),
                                             std::nullopt};
@@ -121,6 +127,7 @@ mlir::moe::calibrate(const CompileOptions &options,
   constexpr double percentile = 0.999;
   std::vector<double> scales;
   int64_t first = 0;
+  bool isDead = false;
   for (int64_t count : tokens) {
     std::vector<float> values;
     for (int64_t i = 0; i < rows->rows(); ++i)
@@ -131,8 +138,17 @@ mlir::moe::calibrate(const CompileOptions &options,
                   "an input leads to numbers that are not finite");
     llvm::sort(values);
     size_t place = size_t(std::ceil(percentile * values.size())) - 1;
-    // Tokens of zeros have no scale.
-    scales.push_back(std::max(double(values[place]), 1e-30));
+    // Tokens of zeros have no scale; any will do if they stay zero.
+    isDead |= values[place] == 0;
+    scales.push_back(values[place] == 0 ? 1.0 : double(values[place]));
   }
+  if (isDead)
+    llvm::errs()
+        << InputError{InputError::Severity::Warning, options.spec,
+                      "calibration",
+                      "the inputs of some products are all zero; their "
+                      "scale is 1"}
+               .str()
+        << '\n';
   return scales;
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -28,6 +29,12 @@ struct Loss {
       ArrayRef<float> a = expected.row(i), b = rows.row(i);
       double aa = 0, ab = 0, bb = 0;
       for (auto [x, y] : llvm::zip(a, b)) {
+        if (!std::isfinite(y)) {
+          difference = std::numeric_limits<double>::infinity();
+          cosine = 0;
+          ++changed;
+          return;
+        }
         largest = std::max(largest, std::fabs(double(x)));
         error = std::max(error, std::fabs(double(x) - double(y)));
         aa += double(x) * x, ab += double(x) * y, bb += double(y) * y;
@@ -50,6 +57,17 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
       });
   if (failed(spec))
     return failure();
+  auto fail = [&](StringRef message) {
+    llvm::errs() << InputError{InputError::Severity::Error, options.spec,
+                               "precision", message.str()}
+                        .str()
+                 << '\n';
+    return failure();
+  };
+  Precision precision =
+      options.precision.value_or(spec->precision.value_or(Precision::F32));
+  if (precision == Precision::F32)
+    return fail("expected bf16 or int8 to report on, found f32");
   std::vector<std::string> layers{"patch_embed"};
   for (int64_t i = 0; i < spec->numLayers; ++i)
     for (StringRef part :
@@ -63,6 +81,8 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   FailureOr<LogitRows> expected = runOnHost(plain, inputs);
   if (failed(expected))
     return failure();
+  if (!llvm::all_of(expected->values, [](float x) { return std::isfinite(x); }))
+    return fail("an input leads to logits that are not finite, in f32");
   auto print = [&](StringRef layer, const LogitRows &rows) {
     Loss loss(*expected, rows);
     llvm::outs() << llvm::left_justify(layer, 24)
@@ -72,12 +92,12 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
                                  (long long)expected->rows());
     llvm::outs().flush();
   };
-  llvm::outs() << llvm::left_justify(
-                      (precisionName(*options.precision) + " in").str(), 24)
+  llvm::outs() << llvm::left_justify((precisionName(precision) + " in").str(),
+                                     24)
                << " difference   cosine   other top-1\n";
   for (const std::string &layer : layers) {
     CompileOptions one = plain;
-    one.layerPrecisions = {{layer, *options.precision}};
+    one.layerPrecisions = {{layer, precision}};
     FailureOr<LogitRows> rows = runOnHost(one, inputs);
     if (failed(rows))
       return failure();
@@ -87,5 +107,9 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   if (failed(rows))
     return failure();
   print("all, as specified", *rows);
+  if (llvm::outs().has_error()) {
+    llvm::outs().clear_error();
+    return fail("the report cannot be written");
+  }
   return success();
 }

@@ -95,7 +95,7 @@ Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
                        int64_t inGroup, Precision precision, bool onlyWeight) {
   int64_t rows = shapeOf(input)[0], outputs = shapeOf(weight)[0],
           inputs = shapeOf(input)[1];
-  if (inputs > kMostInputs)
+  if (precision == Precision::Int8 && inputs > kMostInputs)
     precision = Precision::F32;
   Type f32 = builder.getF32Type(), i8 = builder.getI8Type();
   auto multiply = [&](Value x, Value w, Value b, Type result,
@@ -164,7 +164,7 @@ void Rewriter::rewrite(PatchEmbedOp op) {
   builder.setInsertionPoint(op);
   ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
   int64_t width = kernel[0], depth = kernel[1] * kernel[2] * kernel[3];
-  if (depth > kMostInputs)
+  if (precision == Precision::Int8 && depth > kMostInputs)
     return;
   int64_t prefix = op.getPrefix(),
           patches = shapeOf(op.getResult())[0] - prefix;
@@ -260,20 +260,23 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
   using SetPrecisionBase::SetPrecisionBase;
 
   /// The run function returns the scales in place of the logits.
-  void returnScales(ArrayRef<Value> scales) {
+  LogicalResult returnScales(ArrayRef<Value> scales) {
     if (scales.empty())
-      return;
+      return success();
     int64_t entries = 0;
     for (Value value : scales)
       entries += shapeOf(value)[0];
     auto run = scales.front().getDefiningOp()->getParentOfType<func::FuncOp>();
     auto exit = cast<func::ReturnOp>(run.front().getTerminator());
+    if (exit.getNumOperands() == 0)
+      return exit.emitOpError("returns no logits that scales could replace");
     OpBuilder builder(exit);
     auto type = RankedTensorType::get({1, entries}, builder.getF32Type());
     Value all = CollectOp::create(builder, exit.getLoc(), type, scales);
     exit.setOperand(0, all);
     run.setFunctionType(builder.getFunctionType(run.getArgumentTypes(),
                                                 exit.getOperandTypes()));
+    return success();
   }
 
   void runOnOperation() override {
@@ -308,8 +311,8 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
                                  << " scales, found " << scales.size();
       return signalPassFailure();
     }
-    if (observe)
-      returnScales(rewriter.observed());
+    if (observe && failed(returnScales(rewriter.observed())))
+      return signalPassFailure();
   }
 };
 } // namespace

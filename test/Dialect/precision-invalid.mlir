@@ -165,7 +165,7 @@ func.func @f(%p: tensor<4x8xf32>, %t: tensor<5x16xf32>) {
 // -----
 
 func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
-  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -1}}
+  // expected-error@+1 {{'moe.place_tokens' op prefix -1 is not within the 4 rows of the table}}
   %0 = moe.place_tokens %p, %t prefix -1 : tensor<4x8xf32>, tensor<4x8xf32>
   return
 }
@@ -174,7 +174,7 @@ func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
 
 // The table would have the right number of rows.
 func.func @f(%p: tensor<4x8xf32>, %t: tensor<3x8xf32>) {
-  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -1}}
+  // expected-error@+1 {{'moe.place_tokens' op prefix -1 is not within the 3 rows of the table}}
   %0 = moe.place_tokens %p, %t prefix -1 : tensor<4x8xf32>, tensor<3x8xf32>
   return
 }
@@ -182,7 +182,7 @@ func.func @f(%p: tensor<4x8xf32>, %t: tensor<3x8xf32>) {
 // -----
 
 func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
-  // expected-error@+1 {{'moe.place_tokens' op prefix must not be negative, found -9223372036854775808}}
+  // expected-error@+1 {{'moe.place_tokens' op prefix -9223372036854775808 is not within the 4 rows of the table}}
   %0 = moe.place_tokens %p, %t prefix -9223372036854775808 : tensor<4x8xf32>, tensor<4x8xf32>
   return
 }
@@ -190,7 +190,7 @@ func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
 // -----
 
 func.func @f(%p: tensor<4x8xf32>, %t: tensor<4x8xf32>) {
-  // expected-error@+1 {{'moe.place_tokens' op expected table of shape}}
+  // expected-error@+1 {{'moe.place_tokens' op prefix 9223372036854775807 is not within the 4 rows of the table}}
   %0 = moe.place_tokens %p, %t prefix 9223372036854775807 : tensor<4x8xf32>, tensor<4x8xf32>
   return
 }

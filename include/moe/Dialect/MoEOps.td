@@ -750,7 +750,8 @@ def QuantizeOp : MoE_Op<"quantize", [Pure]> {
     reach is cut off.
 
     A row with a NaN or an infinity has a scale that is none either, and so the
-    product's row is.
+    product's row is. A constant scale cannot tell: a NaN becomes the largest
+    number.
 
     Constraints: (1) the shapes agree; (2) scales of [M] if and only if there is
     no constant one; (3) a constant scale is positive and finite.
