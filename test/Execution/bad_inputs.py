@@ -560,6 +560,49 @@ def spec_cases():
     yield bad("priority of images", moe(router={"batch_priority": True}),
               "moe.router.batch_priority", "image")
 
+    # Precision.
+    for value, found in (("f16", '"f16"'), ("BF16", '"BF16"'), ("", '""'),
+                         (16, "16"), (None, "null"), (True, "true"),
+                         (["bf16"], "a list")):
+        for name, precision, where in (
+                ("", value, "precision"),
+                (" of a layer", {"head": value}, "precision.head")):
+            yield bad(f"precision {json.dumps(value)}{name}",
+                      fields(precision=precision), where,
+                      ('"f32", "bf16" or "int8"', "found " + found))
+    yield bad("precision in an object of its own",
+              fields(precision={"blocks.0": {"attn": "bf16"}}),
+              'precision."blocks.0"', "an object")
+    # A part of a name, blocks of the other kind or beyond the last, what is no
+    # product, a tensor, experts of their own.
+    for name in ("blocks", "block", "blocks.0.attn.q", "blocks.0.",
+                 "blocks.0.moe", "blocks.1.mlp", "blocks.2", "blocks.-1",
+                 "blocks.0.norm1", "norm", "pos_embed", "cls_token", "router",
+                 "head.weight", "patch_embed.proj.weight", "", ".",
+                 "blocks.1.moe.experts.0", "blocks.1.moe.experts.0.fc1",
+                 "a\nerror: b\u2028c\x1b[0m"):
+        quoted = name in ("blocks", "block", "norm", "pos_embed", "cls_token",
+                          "router")
+        where = f"precision.{name}" if quoted else \
+            "precision." + json.dumps(name)
+        yield bad(f"precision of {name!r}", fields(precision={name: "bf16"}),
+                  None if "\n" in name else where, "linear layer")
+    yield bad("precision of a router of its own",
+              fields(precision={"blocks.1.moe.router": "bf16"},
+                     moe=dict(SPEC["moe"], router={"placement": "per_layer"})),
+              'precision."blocks.1.moe.router"', "linear layer")
+    yield bad("two wrong precisions",
+              fields(precision={"head": "f16", "blocks.0": "f16"}), None,
+              "f16")
+    yield bad("a precision twice",
+              text(json.dumps(SPEC)[:-1] +
+                   ', "precision": {"head": "bf16", "head": "bf16"}}'),
+              "precision.head", "twice")
+    yield bad("the precision twice",
+              text(json.dumps(SPEC)[:-1] +
+                   ', "precision": "bf16", "precision": {}}'),
+              "precision", "twice")
+
     # Preprocessing and labels.
     yield bad("resize below the image", field("preprocess.resize", 7),
               "preprocess.resize", "image_size")
@@ -762,6 +805,15 @@ def nan(value):
 
 def good_cases():
     yield GoodInput("good: as it is", lambda *_: None)
+    yield GoodInput("good: precisions of all layers that can have one",
+                    fields(precision={name: precision for name, precision in zip(
+                        ("patch_embed", "patch_embed.proj", "blocks.0",
+                         "blocks.0.attn", "blocks.0.attn.qkv",
+                         "blocks.0.attn.proj", "blocks.0.mlp",
+                         "blocks.0.mlp.fc1", "blocks.0.mlp.fc2", "blocks.1",
+                         "blocks.1.moe", "blocks.1.moe.experts", "head"),
+                        ["f32", "bf16", "int8"] * 5)}))
+    yield GoodInput("good: no precisions", fields(precision={}))
     yield GoodInput("good: NaN in the weights", nan(float("nan")),
                     ["NaN", "head.weight"])
     yield GoodInput("good: infinity in the weights", nan(float("-inf")),
