@@ -5,10 +5,15 @@ The first specifications are picked by hand so that every feature is covered;
 the rest are random. Each is run on every CPU variant of its binary that this
 machine has, as a batch, image by image, and with two threads.
 
+In lower precision, each answer is compared with the oracle's in that precision
+too, far more closely than with the plain one. Mixed precision is one for the
+model and others for layers at random.
+
     random_specs.py --moe-compile build/bin/moe-compile --work DIR [--count N]
 """
 
 import argparse
+import json
 import os
 import shlex
 import shutil
@@ -140,6 +145,11 @@ PATCH_COVERAGE = [
 ]
 
 
+# In lower precision, the part of the answers in which f32's noise turns no
+# rounding; of larger models some always are.
+SAME = 0.6
+
+
 def _pick(rng, *values):
     return values[int(rng.integers(len(values)))]
 
@@ -217,6 +227,41 @@ def all_specs(routing, count, seed):
     return specs
 
 
+def with_precision(rng, data, precision):
+    """The specification in a precision, and moe-compile's option for it: either
+    says which one, or both do."""
+    if precision == "f32":
+        return data, []
+    data = dict(data)
+    usual = precision
+    if precision == "mixed":
+        usual = _pick(rng, "f32", "bf16", "int8")
+        data["precision"] = _random_layers(rng, data)
+    elif rng.integers(2):
+        data["precision"] = usual
+        if rng.integers(2):
+            return data, []
+    elif rng.integers(2):
+        data["precision"] = _pick(rng, "f32", "bf16", "int8")
+    return data, [f"--precision={usual}"]
+
+
+def _random_layers(rng, data):
+    """Names of layers, or of what they are part of, with a precision each."""
+    layers, moe = data["num_hidden_layers"], data.get("moe")
+    routed = oracle.moe_layer_indices(moe["layers"], layers) if moe else []
+    names = ["patch_embed", "patch_embed.proj", "head"]
+    for i in range(layers):
+        parts = ["", ".attn", ".attn.qkv", ".attn.proj"]
+        if i in routed:
+            parts += [".moe", ".moe.experts"]
+        else:
+            parts += [".mlp", ".mlp.fc1", ".mlp.fc2"]
+        names += [f"blocks.{i}{part}" for part in parts]
+    chosen = rng.choice(names, size=rng.integers(1, 7), replace=False)
+    return {str(name): _pick(rng, "f32", "bf16", "int8") for name in chosen}
+
+
 def describe(data, dtype):
     fields = {k: v for k, v in data.items() if k != "moe"}
     size = lambda v: "x".join(map(str, v)) if isinstance(v, list) else str(v)
@@ -230,6 +275,8 @@ def describe(data, dtype):
     if "moe" in data:
         moe = data["moe"]
         parts.append(f"E{moe['num_experts']} k{moe.get('top_k', 1)}")
+    if "precision" in data:
+        parts.append(json.dumps(data["precision"]))
     return ", ".join(parts)
 
 
@@ -245,8 +292,11 @@ class Checker:
         self.args = args
         self.runner = shlex.split(args.runner)
         self.ran, self.skipped = {}, {}  # CPU variant -> number of binaries
+        # In lower precision: CPU variant -> errors of its answers, and the
+        # largest against the plain model.
+        self.errors, self.strayed = {}, 0.0
 
-    def check(self, index, data, dtype):
+    def check(self, index, data, dtype, options):
         """Returns the largest relative error of the logits."""
         args = self.args
         folder = os.path.join(args.work, f"spec{index}")
@@ -255,7 +305,7 @@ class Checker:
         )
         binary = os.path.join(folder, "model.out")
         command = [args.moe_compile, spec, "-o", binary]
-        command += [f"--precision={args.precision}"] if args.precision != "f32" else []
+        command += options
         command += [f"--cpu={args.cpu}"] if args.cpu else []
         command += [f"--target={args.target}"] if args.target else []
         done = harness.run(command)
@@ -264,11 +314,15 @@ class Checker:
         executable = harness.Executable(binary, self.runner)
         model = oracle.Model.load(spec)
         images = random_model.random_images(model.spec, args.images, index)
-        error = self._check_binary(executable, model, images, folder)
+        low = {}
+        if args.precision != "f32":
+            usual = options[0].partition("=")[2] if options else None
+            low = {b: oracle.LowModel(model, usual, b) for b in (False, True)}
+        error = self._check_binary(executable, model, low, images, folder)
         shutil.rmtree(folder)  # what failed is kept
         return error
 
-    def _check_binary(self, executable, model, images, folder):
+    def _check_binary(self, executable, model, low, images, folder):
         variants = executable.info()["cpu_variants"]
         if not variants:
             raise harness.Failure("--info: no cpu_variants")
@@ -285,10 +339,11 @@ class Checker:
                 continue
             found, answers = outcome
             matched = matched or np.array_equal(found, logits)
+            emulation = low.get(variant in harness.MULTIPLIES_BF16)
             for image, row_, answer in zip(images, found, answers):
                 try:
-                    error = harness.compare(
-                        model, image, row_, answer, self.args.precision
+                    error = self._compare(
+                        variant, model, emulation, (image, row_, answer)
                     )
                 except harness.Failure as failure:
                     raise harness.Failure(f"{variant}: {failure}") from None
@@ -296,6 +351,23 @@ class Checker:
         if not matched:
             raise harness.Failure("the default's logits are those of no CPU variant")
         return worst
+
+    def _compare(self, variant, model, low, answer):
+        """Compares an answer with the plain model and with the one in lower
+        precision, unless that is None."""
+        if low is None:
+            return harness.compare(model, *answer)
+        error = harness.compare(low, *answer)
+        self.errors.setdefault(variant, []).append(error)
+        if "int8" in low.precisions:  # no bound is known for the plain model
+            return error
+        precision = "bf16" if low.precisions else "f32"
+        try:
+            strayed = harness.compare(model, *answer, precision)
+            self.strayed = max(self.strayed, strayed)
+        except harness.NearTie:
+            pass  # it is decided by now
+        return error
 
     def _check_identical(self, executable, images, logits, folder):
         """The same input gives the same bits in any batch, on any threads."""
@@ -325,7 +397,7 @@ def parse_args():
     add("--step", type=int, default=1, help="run each STEPth, to share the load")
     add("--images", type=int, default=3, help="images per specification")
     add("--threads", type=int, default=1, help="also compare this many with one")
-    add("--precision", choices=sorted(harness.TOLERANCE), default="f32")
+    add("--precision", choices=("f32", "bf16", "int8", "mixed"), default="f32")
     add("--cpu", help="passed to moe-compile")
     add("--target", help="passed to moe-compile")
     add("--runner", default="", help="command that runs the binaries")
@@ -342,9 +414,11 @@ def main():
     worst = 0.0
     for index in range(*slice(args.start, args.stop, args.step).indices(count)):
         data, dtype = specs[index]
-        label = f"{index:3}: {describe(data, dtype)}"
+        rng = np.random.default_rng([args.seed, index, 1])
+        data, options = with_precision(rng, data, args.precision)
+        label = " ".join([f"{index:3}: {describe(data, dtype)}", *options])
         try:
-            error = checker.check(index, data, dtype)
+            error = checker.check(index, data, dtype, options)
         except harness.NearTie as tie:
             undecided += 1
             print(f"{label}: undecided, the routes nearly tie: {tie}", flush=True)
@@ -361,6 +435,14 @@ def main():
         print(f"CPU variant {name}: {number} models")
     for name, number in sorted(checker.skipped.items()):
         print(f"CPU variant {name}: skipped, this machine lacks it: {number} models")
+    for name, errors in sorted(checker.errors.items()):
+        same = np.mean(np.array(errors) <= harness.TOLERANCE["same"])
+        print(f"CPU variant {name}: {same:.1%} of {len(errors)} answers are the same")
+        if same < SAME and len(errors) >= 20:
+            failed += 1
+            print(f"FAILED: expected at least {SAME:.0%}")
+    if checker.strayed:
+        print(f"largest error against the plain model: {checker.strayed:.2e}")
     print(f"largest error: {worst:.2e}")
     tail = f", {undecided} skipped" if undecided else ""
     print(f"{passed} passed, {failed} failed{tail}")

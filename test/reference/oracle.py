@@ -4,7 +4,7 @@
 Shares no code with the compiler: it reads the specification and the weights on
 its own and computes as plainly as it can.
 
-    oracle.py SPEC X.npy [--weights FILE] [--logits OUT.npy]
+    oracle.py SPEC X.npy [--weights FILE] [--logits OUT.npy] [--precision bf16]
 
 prints one JSON object per image with the logits and the chosen experts.
 """
@@ -53,6 +53,8 @@ class Spec:
     normalize: bool = False
     capacity: int = 0  # tokens that an expert takes of an image at most
     batch_priority: bool = False
+    precision: str = "f32"  # of the products with a weight
+    layer_precisions: dict = field(default_factory=dict)  # name -> its own
 
     @property
     def patches(self):
@@ -101,6 +103,11 @@ def parse_spec(data, folder="."):
         classes=data.get("num_classes", 1000),
         weights=os.path.join(folder, data.get("weights", "model.safetensors")),
     )
+    precision = data.get("precision", {})
+    if isinstance(precision, dict):
+        spec.layer_precisions = precision
+    else:
+        spec.precision = precision
     moe = data.get("moe")
     if moe is None:
         return spec
@@ -171,6 +178,8 @@ class Result:
     # layer -> [E] for image routing, [tokens, E] for patch routing. A shared
     # router's logits are listed under each of its layers.
     router_logits: dict
+    # Roundings to low precision that f32's noise may have turned.
+    doubts: int = 0
 
 
 class Model:
@@ -179,6 +188,7 @@ class Model:
     def __init__(self, spec, weights):
         self.spec = spec
         self.weights = weights
+        self._divisor = math.sqrt(spec.hidden // spec.heads)  # of the scores
         self._check_shapes()
 
     @staticmethod
@@ -193,8 +203,13 @@ class Model:
             if tuple(found) != tuple(shape):
                 raise ValueError(f"{name}: expected {shape}, found {found}")
 
+    def _product(self, name, x):
+        """x times the transposed weight of the layer."""
+        weight = self.weights[name + ".weight"]
+        return x @ weight.reshape(len(weight), -1).T
+
     def _linear(self, name, x):
-        y = x @ self.weights[name + ".weight"].T
+        y = self._product(name, x)
         bias = self.weights.get(name + ".bias")
         return y if bias is None else y + bias
 
@@ -213,8 +228,7 @@ class Model:
         rows, columns = s.image[0] // s.patch[0], s.image[1] // s.patch[1]
         x = image.reshape(s.channels, rows, s.patch[0], columns, s.patch[1])
         x = x.transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
-        weight = self.weights["patch_embed.proj.weight"].reshape(s.hidden, -1)
-        x = x @ weight.T + self.weights["patch_embed.proj.bias"]
+        x = self._linear("patch_embed.proj", x)
         if s.class_token:
             x = np.concatenate([self.weights["cls_token"][0], x])
         return x + self.weights["pos_embed"][0]
@@ -224,7 +238,7 @@ class Model:
         qkv = self._linear(name + ".qkv", x)
         qkv = qkv.reshape(len(x), 3, s.heads, -1).transpose(1, 2, 0, 3)
         q, k, v = qkv
-        scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+        scores = q @ k.transpose(0, 2, 1) / self._divisor
         mixed = (softmax(scores) @ v).transpose(1, 0, 2).reshape(len(x), -1)
         return self._linear(name + ".proj", mixed)
 
@@ -313,6 +327,129 @@ class Model:
         return Result(self._linear("head", pooled), choices, router_logits)
 
 
+# How far f32 strays from float64 before a product, relative to a row's largest:
+# half of that has turned no rounding of some thousand random answers.
+NOISE = 5e-7
+
+
+def round_bf16(x):
+    """The nearest number of 8 significant bits, ties to even."""
+    mantissa, exponent = np.frexp(x)
+    return np.ldexp(np.rint(np.ldexp(mantissa, 8)), exponent - 8)
+
+
+def quantize(x):
+    """Integers in [-127, 127] for each row, ties to even, and their scales."""
+    largest = np.abs(x).max(axis=-1, keepdims=True)
+    factor = 127 / np.where(largest > 0, largest, 1)
+    return np.rint(x * factor), largest / 127
+
+
+def fold(spec, weights):
+    """The weights as they are before they are rounded: each LayerNorm's scale
+    and shift are in the layers that follow it, the attention's scale is in the
+    queries' rows. Each step rounds to f32."""
+    weights = {name: np.array(value) for name, value in weights.items()}
+
+    def scaled(weight, factor):
+        return (weight * factor).astype(np.float32).astype(np.float64)
+
+    def absorb(norm, layer):
+        weight, bias = weights[layer + ".weight"], layer + ".bias"
+        weights[bias] = weights.get(bias, 0) + weight @ weights[norm + ".bias"]
+        weights[layer + ".weight"] = scaled(weight, weights[norm + ".weight"])
+
+    for i in range(spec.layers):
+        block = f"blocks.{i}"
+        absorb(block + ".norm1", block + ".attn.qkv")
+        for kind in ("weight", "bias"):
+            queries = weights[f"{block}.attn.qkv.{kind}"][: spec.hidden]
+            queries[:] = scaled(queries, 1 / math.sqrt(spec.hidden // spec.heads))
+        if i not in spec.moe_layers:
+            absorb(block + ".norm2", block + ".mlp.fc1")
+            continue
+        for e in range(spec.experts):
+            absorb(block + ".norm2", f"{block}.moe.experts.{e}.fc1")
+        if spec.placement == "per_layer":
+            absorb(block + ".norm2", block + ".moe.router")
+    absorb("norm", "head")
+    for name in weights:
+        if "norm" in name:
+            weights[name] = np.full(spec.hidden, float(name.endswith(".weight")))
+    return weights
+
+
+class LowModel(Model):
+    """`model` with products in lower precision, all else in float64.
+
+    `precision` is that of layers of which the specification says nothing; by
+    default the specification's for all. Where the CPU cannot multiply bf16,
+    `rounds_inputs` is False: of their inputs, pixels only are rounded.
+    """
+
+    def __init__(self, model, precision=None, rounds_inputs=True):
+        super().__init__(model.spec, fold(model.spec, model.weights))
+        self._divisor = 1
+        self._rounds_inputs = rounds_inputs
+        self._doubts = 0
+        self._low = {}  # layer -> (precision, weight, scales of its rows)
+        for name, weight in self.weights.items():
+            layer, _, kind = name.rpartition(".")
+            if kind != "weight" or weight.ndim == 1 or layer.endswith("router"):
+                continue
+            weight = weight.reshape(len(weight), -1)
+            own = self._precision_of(layer, precision or self.spec.precision)
+            if own == "bf16":
+                self._low[layer] = own, round_bf16(weight), None
+            elif own == "int8":
+                self._low[layer] = own, *quantize(weight)
+
+    def _precision_of(self, layer, precision):
+        if layer == "head" and precision == "int8":
+            precision = "f32"
+        parts = layer.split(".")
+        for count in range(1, len(parts) + 1):  # the longest name wins
+            name = ".".join(parts[:count])
+            precision = self.spec.layer_precisions.get(name, precision)
+        return precision
+
+    @property
+    def precisions(self):
+        """Those below f32 that the model has products of."""
+        return {precision for precision, _, _ in self._low.values()}
+
+    def _product(self, name, x):
+        if name not in self._low:
+            return super()._product(name, x)
+        precision, weight, scales = self._low[name]
+        if precision == "int8":
+            numbers, steps = quantize(x)
+            self._doubt(x, steps)
+            return (numbers @ weight.T) * steps * scales.T[0]
+        if name == "patch_embed.proj":
+            x = round_bf16(x)  # no doubts: f32 has the pixels as they are
+        elif self._rounds_inputs:
+            exponent = np.frexp(x)[1]
+            self._doubt(x, np.where(x == 0, 0, np.ldexp(1.0, exponent - 8)))
+            x = round_bf16(x)
+        return x @ weight.T
+
+    def _doubt(self, x, steps):
+        """Counts the entries so close to the middle between two of the numbers
+        that they are rounded to, `steps` apart, that noise decides for one."""
+        noise = NOISE * np.abs(x).max(axis=-1, keepdims=True)
+        quotient = x / np.where(steps > 0, steps, 1)
+        distance = (0.5 - np.abs(quotient - np.rint(quotient))) * steps
+        # A step no larger than the noise does no more harm than it.
+        self._doubts += int(((distance < noise) & (steps > noise)).sum())
+
+    def run(self, image, forced=None):
+        self._doubts = 0
+        result = super().run(image, forced)
+        result.doubts = self._doubts
+        return result
+
+
 def weight_shapes(spec):
     """Name to shape of each tensor of the model, in the file's usual order."""
     d, f = spec.hidden, spec.intermediate
@@ -362,8 +499,11 @@ def main():
     parser.add_argument("input", help="float32 .npy, [C,H,W] or [B,C,H,W]")
     parser.add_argument("--weights")
     parser.add_argument("--logits", help="write float64 [B,classes] here")
+    parser.add_argument("--precision", choices=("bf16", "int8"))
     args = parser.parse_args()
     model = Model.load(args.spec, args.weights)
+    if args.precision:
+        model = LowModel(model, args.precision)
     images = np.load(args.input)
     images = images[None] if images.ndim == 3 else images
     results = [model.run(image) for image in images]
