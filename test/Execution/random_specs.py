@@ -437,7 +437,7 @@ def main():
         print(f"CPU variant {name}: skipped, this machine lacks it: {number} models")
     for name, errors in sorted(checker.errors.items()):
         same = np.mean(np.array(errors) <= harness.TOLERANCE["same"])
-        print(f"CPU variant {name}: {same:.1%} of {len(errors)} answers are the same")
+        print(f"CPU variant {name}: {same:.1%} of {len(errors)} answers as the oracle")
         if same < SAME and len(errors) >= 20:
             failed += 1
             print(f"FAILED: expected at least {SAME:.0%}")
