@@ -15,11 +15,12 @@ import oracle  # noqa: E402
 # Of the logits, relative to max(1, max|reference|). `f32` and `bf16` are the
 # contract's, for the oracle's plain model. The others are for its model in lower
 # precision: `same` where f32's noise turns no rounding, else how far the answer
-# goes astray once it turns one.
+# goes astray once it turns one. Of 11000 answers of random models none was beyond
+# 2e-6, 3e-3 and 9e-3.
 TOLERANCE = {
     "f32": 1e-4,
     "bf16": 3e-2,
-    "same": 1e-5,
+    "same": 2e-5,
     "bf16 turned": 1e-2,
     "int8 turned": 3e-2,
 }
@@ -159,6 +160,8 @@ def _kind(model, result, precision):
     """Which tolerances `result` deserves."""
     if not isinstance(model, oracle.LowModel):
         return precision
+    if not model.precisions:
+        return "f32"
     if result.doubts == 0:
         return "same"
     return "int8 turned" if "int8" in model.precisions else "bf16 turned"
