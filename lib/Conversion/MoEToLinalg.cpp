@@ -445,6 +445,11 @@ void MoELowering::lower(LayerNormOp op) {
     inputs.push_back(padded(op.getScale(), width));
     inputs.push_back(padded(op.getShift(), width));
     maps.append(2, lanes);
+  } else if (width % kPanel != 0) {
+    // What is subtracted must not stay in lanes that are no channel: quantising
+    // looks at all of them.
+    inputs.push_back(laneMask(width, 1.0f, 0.0f));
+    maps.push_back(lanes);
   }
   maps.push_back(full);
   lowered[op] = generic(inputs, empty(shapeOf(x)), maps,
@@ -455,6 +460,8 @@ void MoELowering::lower(LayerNormOp op) {
                           if (args.size() == 4)
                             return y;
                           y = arith::MulFOp::create(ib, y, args[3]);
+                          if (args.size() == 5)
+                            return y;
                           return arith::AddFOp::create(ib, y, args[4]);
                         });
 }

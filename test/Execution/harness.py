@@ -30,7 +30,7 @@ NEAR_TIE = dict(TOLERANCE, f32=1e-5)
 GATE_TOLERANCE = TOLERANCE
 
 # CPU variants that multiply bf16 by bf16; the others leave the inputs f32.
-MULTIPLIES_BF16 = ("x86-64-v4+bf16", "x86-64-v4+amx", "armv8-a+bf16")
+MULTIPLIES_BF16 = ("x86-64-v4+bf16", "x86-64-v4+amx", "armv8.6-a")
 
 
 class Failure(Exception):

@@ -384,7 +384,7 @@ class LowModel(Model):
 
     `precision` is that of layers of which the specification says nothing; by
     default the specification's for all. Where the CPU cannot multiply bf16,
-    `rounds_inputs` is False: of their inputs, pixels only are rounded.
+    `rounds_inputs` is False: their inputs stay as they are.
     """
 
     def __init__(self, model, precision=None, rounds_inputs=True):
@@ -405,8 +405,6 @@ class LowModel(Model):
                 self._low[layer] = own, *quantize(weight)
 
     def _precision_of(self, layer, precision):
-        if layer == "head" and precision == "int8":
-            precision = "f32"
         parts = layer.split(".")
         for count in range(1, len(parts) + 1):  # the longest name wins
             name = ".".join(parts[:count])
@@ -422,11 +420,13 @@ class LowModel(Model):
         if name not in self._low:
             return super()._product(name, x)
         precision, weight, scales = self._low[name]
+        if name == "head" and precision == "int8":
+            return (x @ weight.T) * scales.T[0]  # its input stays f32
         if precision == "int8":
             numbers, steps = quantize(x)
             self._doubt(x, steps)
             return (numbers @ weight.T) * steps * scales.T[0]
-        if name == "patch_embed.proj":
+        if name == "patch_embed.proj" and self._rounds_inputs:
             x = round_bf16(x)  # no doubts: f32 has the pixels as they are
         elif self._rounds_inputs:
             exponent = np.frexp(x)[1]
