@@ -30,13 +30,15 @@ static constexpr int64_t kFewPanels = 2;
 bool VectorEmitter::isTiled() const {
   return cpu.amx && isDot && row && !ShapedType::isDynamic(ranges[*row]) &&
          ranges[*row] >= kFewRows && ranges[panel] > kFewPanels &&
-         outer.empty() && middle.empty() && reduction.size() == 1;
+         outer.empty() && middle.empty() && reduction.size() == 1 &&
+         aMap.getNumResults() == 2 &&
+         aMap.getResult(0) == getAffineDimExpr(*row, b.getContext());
 }
 
+namespace {
 /// How the rows of a result are divided into tiles. All have one shape, since a
 /// register's shape is set for a whole function; so the last one may begin in
 /// the one before it.
-namespace {
 struct RowTiles {
   int64_t rows, count, size;
   explicit RowTiles(int64_t rows)

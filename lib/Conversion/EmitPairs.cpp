@@ -13,7 +13,7 @@ using namespace mlir;
 using namespace mlir::moe;
 
 bool VectorEmitter::isPaired() const {
-  return cpu.mmla && isDot && !isUnsigned;
+  return cpu.mmla && isDot && !isUnsigned && ranges[reduction.back()] % 2 == 0;
 }
 
 void VectorEmitter::emitPairs(Value rowStart, int64_t rows, Value panelStart,

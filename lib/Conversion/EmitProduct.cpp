@@ -92,6 +92,12 @@ bool VectorEmitter::isContraction() {
     } else if (d != lane && d != panel)
       (bMap.isFunctionOfDim(d) ? outer : middle).push_back(d);
   }
+  // Numbers that a lane takes together follow each other in the input too.
+  if (isDot &&
+      (reduction.empty() ||
+       aMap.getResults().back() != b.getAffineDimExpr(reduction.back()) * side +
+                                       b.getAffineDimExpr(sideDim)))
+    return false;
   // The innermost dimension that the weight does not have: its rows share the
   // weight's vectors.
   if (!middle.empty())
@@ -197,6 +203,7 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
                                         Value panelStart, int64_t panels,
                                         Value position, Loops loops,
                                         Value &out) {
+  bool prefetches = true;
   if (isPaired() && rows > 1) {
     int64_t even = rows / 2 * 2;
     emitPairs(rowStart, even, panelStart, panels, position, loops, out);
@@ -204,6 +211,8 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
       return;
     rowStart = b.createOrFold<arith::AddIOp>(rowStart, index(even));
     rows = 1;
+    // The pairs have prefetched what this tile has to.
+    prefetches = false;
   }
   auto at = [&](int64_t r, int64_t p) {
     if (row)
@@ -273,7 +282,7 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
     SmallVector<Value> sums(parts * count, none);
     llvm::copy(start, sums.begin());
     auto addPart = [&](Value k, int64_t part, SmallVectorImpl<Value> &sums) {
-      if (prefetchedLanes > 0)
+      if (prefetches && prefetchedLanes > 0)
         prefetchNext(k, position, panelStart, panels, loops);
       loops[inner] = k;
       MutableArrayRef<Value> own(sums.data() + part * count, count);

@@ -172,10 +172,11 @@ private:
   /// output projection; `attendFew` for queries so few that keys and values are
   /// more work than they are worth.
   Value attend(AttentionOp op);
-  /// The same of q, k and v in panels by head.
+  Value attendFew(AttentionOp op);
+  /// The same of q [queries, panels, 16], k and v [tokens, panels, 16], whose
+  /// heads of `size` channels are padded each by itself.
   Value attend(Value q, Value k, Value v, int64_t heads, int64_t size,
                double scale);
-  Value attendFew(AttentionOp op);
   /// `x` [tokens, heads, depth] as panels over tokens, [heads, depth, panels,
   /// 16]. Tokens that are not there are zero.
   Value tokenPanels(Value x);

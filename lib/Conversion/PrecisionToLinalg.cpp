@@ -150,9 +150,9 @@ void MoELowering::lower(QuantizeOp op) {
   Value inverse =
       perRow([](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
         Value least = arith::ConstantOp::create(ib, ib.getF32FloatAttr(1e-30f));
-        Value largest = arith::MaximumFOp::create(ib, args[0], least);
+        Value above = arith::MaximumFOp::create(ib, args[0], least);
         Value limit = arith::ConstantOp::create(ib, ib.getF32FloatAttr(127.0f));
-        return arith::DivFOp::create(ib, limit, largest);
+        return arith::DivFOp::create(ib, limit, above);
       });
   lowered[op.getResult()] = elementwise(
       {x, inverse}, {full, row}, b.getI8Type(),
@@ -247,10 +247,10 @@ void MoELowering::lower(PatchesOp op) {
   if (distance * bytes % conflict == 0)
     distance += line / bytes;
   // Zero only where that leaves lanes that are no pixel.
-  SmallVector<int64_t> padded{patches, distance};
+  SmallVector<int64_t> shape{patches, distance};
   bool isWhole = depth % kPanel == 0;
   Value all =
-      isWhole ? empty(padded, element) : filled(padded, b.getZeroAttr(element));
+      isWhole ? empty(shape, element) : filled(shape, b.getZeroAttr(element));
   // Whole vectors where a row of a patch is made of them.
   int64_t lanes = width % kPanel == 0 ? kPanel : 1;
   Value target = expand(slice(all, {0, 0}, {patches, depth}),
@@ -261,7 +261,7 @@ void MoELowering::lower(PatchesOp op) {
              {channels, image[1], image[2] / lanes, lanes}, {{0}, {1}, {2, 3}});
   AffineExpr y = dim(0), x = dim(1), ch = dim(2), i = dim(3), j = dim(4),
              l = dim(5);
-  Value filled = generic(
+  Value pixels = generic(
       {source}, target,
       {map(6, {ch, y * height + i, x * (width / lanes) + j, l}),
        b.getMultiDimIdentityMap(6)},
@@ -271,15 +271,15 @@ void MoELowering::lower(PatchesOp op) {
                    ? args[0]
                    : arith::TruncFOp::create(ib, element, args[0]).getResult();
       });
-  filled = collapse(filled, {{0, 1}, {2, 3, 4, 5}});
+  pixels = collapse(pixels, {{0, 1}, {2, 3, 4, 5}});
   if (!isWhole || distance != lanesOfRow)
-    filled = tensor::InsertSliceOp::create(
-        b, filled, all, getAsIndexOpFoldResult(b.getContext(), {0, 0}),
+    pixels = tensor::InsertSliceOp::create(
+        b, pixels, all, getAsIndexOpFoldResult(b.getContext(), {0, 0}),
         getAsIndexOpFoldResult(b.getContext(), {patches, depth}),
         getAsIndexOpFoldResult(b.getContext(), {1, 1}));
-  filled = slice(filled, {0, 0}, {patches, lanesOfRow});
+  pixels = slice(pixels, {0, 0}, {patches, lanesOfRow});
   lowered[op] =
-      expand(filled, {patches, numPanels(depth), kPanel}, {{0}, {1, 2}});
+      expand(pixels, {patches, numPanels(depth), kPanel}, {{0}, {1, 2}});
 }
 
 void MoELowering::lower(PlaceTokensOp op) {

@@ -27,7 +27,7 @@ static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
     others += vectors + 1;
   // Pairs of rows; each vector of the weight is two of half as many columns.
   if (kind == ProductKind::Pairs) {
-    accumulators = parts * (rows + 1) / 2 * 2 * vectors;
+    accumulators = parts * ((rows + 1) / 2 * 2) * vectors;
     others = (rows + 1) / 2 + 2 * vectors;
   }
   return accumulators + others <= cpu.registers;

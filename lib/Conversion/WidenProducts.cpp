@@ -78,7 +78,10 @@ static Value widened(Value value) {
 
 /// Whether `op` sums products of two bf16.
 static bool isLowProduct(GenericOp op) {
-  return isMultiplyAdd(op) && llvm::all_of(op.getDpsInputs(), [](Value input) {
+  return isMultiplyAdd(op) &&
+         llvm::all_of(op.getBody()->getArgument(0).getUsers(),
+                      llvm::IsaPred<arith::ExtFOp>) &&
+         llvm::all_of(op.getDpsInputs(), [](Value input) {
            return getElementTypeOrSelf(input.getType()).isBF16();
          });
 }

@@ -42,14 +42,9 @@ static std::vector<std::string> spellOutLists(int argc, char **argv) {
   for (int i = 0; i < argc; ++i) {
     StringRef word = argv[i];
     StringRef name = word.ltrim('-');
-    StringRef option = name.split('=').first;
-    if (i > 0 && (option == "calibrate" || option == "report-precision") &&
+    if (i > 0 && (name == "calibrate" || name == "report-precision") &&
         word != name) {
-      list = option.str();
-      if (option != name) {
-        spelled.push_back(word.str());
-        continue;
-      }
+      list = name.str();
       // Without a file it is an empty one, for the error that it is.
       if (i + 1 == argc || StringRef(argv[i + 1]).starts_with("-"))
         spelled.push_back("--" + list + "=");

@@ -330,9 +330,9 @@ SetPrecisionOptions Compilation::precisionOptions() const {
   set.precision = precisionName(precision).str();
   for (const auto &[layer, own] : spec.layerPrecisions)
     set.layers.push_back(layer + "=" + precisionName(own).str());
-  // x86 multiplies unsigned by signed numbers.
   set.scales.append(options.scales.begin(), options.scales.end());
   set.observe = options.observed != nullptr;
+  // x86 multiplies unsigned by signed numbers.
   set.offset = options.triple.getArch() == llvm::Triple::x86_64 ? 128 : 0;
   return set;
 }
@@ -353,7 +353,9 @@ LogicalResult Compilation::countObserved() {
 }
 
 void Compilation::countParameters(CompiledModel &compiled) {
-  compiled.precision = precision;
+  compiled.precision = precisionName(precision).str();
+  if (!spec.layerPrecisions.empty())
+    compiled.precision += ", mixed";
   compiled.parameters = moe::countParameters(spec);
   compiled.activeParameters = compiled.parameters;
   compiled.multiplyAdds = multiplyAdds;

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -139,8 +140,9 @@ mlir::moe::calibrate(const CompileOptions &options,
     llvm::sort(values);
     size_t place = size_t(std::ceil(percentile * values.size())) - 1;
     // Tokens of zeros have no scale; any will do if they stay zero.
-    isDead |= values[place] == 0;
-    scales.push_back(values[place] == 0 ? 1.0 : double(values[place]));
+    constexpr double least = 1e-30;
+    isDead |= values[place] < least;
+    scales.push_back(values[place] < least ? 1.0 : double(values[place]));
   }
   if (isDead)
     llvm::errs()

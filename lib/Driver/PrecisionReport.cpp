@@ -13,8 +13,8 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-/// How far `rows` are from `expected`, of which no number is infinite.
 namespace {
+/// How far `rows` are from `expected`, all of whose numbers are finite.
 struct Loss {
   /// Largest difference, relative to the largest magnitude (at least 1).
   double difference = 0;
@@ -28,19 +28,19 @@ struct Loss {
     for (int64_t i = 0; i < expected.rows(); ++i) {
       ArrayRef<float> a = expected.row(i), b = rows.row(i);
       double aa = 0, ab = 0, bb = 0;
+      if (llvm::any_of(b, [](float y) { return !std::isfinite(y); })) {
+        error = std::numeric_limits<double>::infinity();
+        cosine = 0;
+        ++changed;
+        continue;
+      }
       for (auto [x, y] : llvm::zip(a, b)) {
-        if (!std::isfinite(y)) {
-          difference = std::numeric_limits<double>::infinity();
-          cosine = 0;
-          ++changed;
-          return;
-        }
         largest = std::max(largest, std::fabs(double(x)));
         error = std::max(error, std::fabs(double(x) - double(y)));
         aa += double(x) * x, ab += double(x) * y, bb += double(y) * y;
       }
-      if (aa > 0 && bb > 0)
-        cosine = std::min(cosine, ab / std::sqrt(aa * bb));
+      if (aa > 0)
+        cosine = std::min(cosine, bb > 0 ? ab / std::sqrt(aa * bb) : 0.0);
       changed += std::max_element(a.begin(), a.end()) - a.begin() !=
                  std::max_element(b.begin(), b.end()) - b.begin();
     }

@@ -63,7 +63,7 @@ static int isAmxPermitted(void) {
 #endif
 }
 
-uint64_t moe_cpu_features(void) {
+uint64_t moe_cpu_features(uint64_t Wanted) {
   uint64_t Features = MOE_CPU_PROBED;
   uint32_t Eax, Ebx, Ecx1, Ecx, Edx;
   if (!__get_cpuid(1, &Eax, &Ebx, &Ecx1, &Edx))
@@ -93,7 +93,8 @@ uint64_t moe_cpu_features(void) {
     if (hasAll(Eax71, LEAF7_1_EAX_AVX512BF16))
       Features |= MOE_X86_AVX512BF16;
   }
-  if (hasAll(Edx7, LEAF7_EDX_AMX) && hasAll(Xcr0, XCR0_AMX) && isAmxPermitted())
+  if ((Wanted & MOE_X86_AMX) && hasAll(Edx7, LEAF7_EDX_AMX) &&
+      hasAll(Xcr0, XCR0_AMX) && isAmxPermitted())
     Features |= MOE_X86_AMX;
   if (hasAll(Eax71, LEAF7_1_EAX_AVXVNNI))
     Features |= MOE_X86_AVXVNNI;
@@ -118,7 +119,8 @@ enum {
   HWCAP2_BIT_BF16 = 1u << 14
 };
 
-uint64_t moe_cpu_features(void) {
+uint64_t moe_cpu_features(uint64_t Wanted) {
+  (void)Wanted;
   uint64_t Features = MOE_CPU_PROBED;
   if (getauxval(AUX_HWCAP) & HWCAP_BIT_ASIMDDP)
     Features |= MOE_ARM_DOTPROD;
@@ -131,6 +133,9 @@ uint64_t moe_cpu_features(void) {
 
 #else
 
-uint64_t moe_cpu_features(void) { return MOE_CPU_PROBED; }
+uint64_t moe_cpu_features(uint64_t Wanted) {
+  (void)Wanted;
+  return MOE_CPU_PROBED;
+}
 
 #endif

@@ -10,7 +10,7 @@
 using namespace moe::runtime;
 
 static bool canRun(const MoeVariant &Variant) {
-  return (Variant.features & ~moe_cpu_features()) == 0;
+  return (Variant.features & ~moe_cpu_features(Variant.features)) == 0;
 }
 
 const MoeVariant *moe::runtime::findVariant(const MoeModel &Model) {

@@ -66,7 +66,8 @@ static bool covers(const llvm::MCSubtargetInfo &subtarget,
 /// Whether `level` has something for these precisions that the levels before it
 /// have not.
 static bool serves(const CpuLevel &level, const PrecisionSet &precisions) {
-  for (const CpuLevel *before = &level; before-- != kLevels;) {
+  for (const CpuLevel *before = &level; before != kLevels;) {
+    --before;
     if (before->arch != level.arch)
       break;
     if (before->lanes == level.lanes && before->fma == level.fma &&
@@ -102,10 +103,14 @@ std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
     return std::nullopt;
   std::unique_ptr<llvm::MCSubtargetInfo> subtarget(
       target->createMCSubtargetInfo(triple, cpu, ""));
+  // This machine may keep from its programs what its CPU's name promises.
+  uint64_t lacking = 0;
+  if (name == "native")
+    lacking = ~moe_cpu_features(MOE_X86_AMX);
   const CpuLevel *best = nullptr;
   for (const CpuLevel &level : kLevels)
     if (level.arch == triple.getArch() && serves(level, precisions) &&
-        covers(*subtarget, level))
+        covers(*subtarget, level) && !(level.features & lacking))
       best = &level;
   if (!best)
     return std::nullopt;

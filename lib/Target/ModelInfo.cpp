@@ -58,7 +58,10 @@ void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
   old->setAtomic(llvm::AtomicOrdering::Monotonic);
   b.CreateCondBr(b.CreateICmpEQ(old, b.getInt64(0)), ask, choose);
   b.SetInsertPoint(ask);
-  llvm::Value *fresh = b.CreateCall(probe);
+  uint64_t wanted = 0;
+  for (const Variant &variant : compiled.variants)
+    wanted |= variant.level->features;
+  llvm::Value *fresh = b.CreateCall(probe, b.getInt64(wanted));
   b.CreateAlignedStore(fresh, known, llvm::Align(8))
       ->setAtomic(llvm::AtomicOrdering::Monotonic);
   b.CreateBr(choose);
@@ -152,7 +155,7 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
       info.integer(MOE_MODEL_ABI_VERSION),
       info.string(spec.name),
       info.string(module.getTargetTriple().str()),
-      info.string(precisionName(compiled.precision)),
+      info.string(compiled.precision),
       info.integer(spec.numChannels),
       info.integer(spec.imageHeight),
       info.integer(spec.imageWidth),

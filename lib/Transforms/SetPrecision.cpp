@@ -95,7 +95,7 @@ Value Rewriter::linear(Value input, Value weight, Value bias, int64_t outGroup,
                        int64_t inGroup, Precision precision, bool onlyWeight) {
   int64_t rows = shapeOf(input)[0], outputs = shapeOf(weight)[0],
           inputs = shapeOf(input)[1];
-  if (precision == Precision::Int8 && inputs > kMostInputs)
+  if (precision == Precision::Int8 && !onlyWeight && inputs > kMostInputs)
     precision = Precision::F32;
   Type f32 = builder.getF32Type(), i8 = builder.getI8Type();
   auto multiply = [&](Value x, Value w, Value b, Type result,

@@ -30,7 +30,7 @@ def WidenProducts : Pass<"moe-widen-products", "::mlir::func::FuncOp"> {
   let summary = "bf16 inputs as f32 where the CPU cannot multiply bf16";
   let description = [{
     On a CPU without products of bf16, the inputs of such a product become f32
-    again, from before they were rounded where possible. Its weights stay bf16 in
+    again, from before they were rounded; it fails where they were not. Its weights stay bf16 in
     memory: `moe-vectorize` widens them in registers.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
@@ -65,9 +65,11 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
 
     A product of bf16 or i8, whose weights lie interleaved (`moe.pack_panels`),
     takes steps of two or four over k: it becomes `moe.dot`s on vectors of the
-    sums' 16 lanes, or, where the CPU has them (AMX), products of matrix registers.
-    Where its inputs are f32 (`moe-widen-products`), the weights
-    are widened in registers. Any other generic is done in vectors if it
+    sums' 16 lanes, of `moe.pair_dot`s on two rows, or, where the CPU has them
+    (AMX), of products of matrix registers. Where its inputs are f32, the weights
+    are widened in registers.
+
+    Any other generic is done in vectors if it
     has a dimension of 16 lanes, else in scalars.
   }];
   let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
@@ -95,9 +97,9 @@ def ExpandMath : Pass<"moe-expand-math", "::mlir::func::FuncOp"> {
 }
 
 def LowerDots : Pass<"moe-lower-dots", "::mlir::func::FuncOp"> {
-  let summary = "moe.dot as the CPU's instructions";
+  let summary = "moe.dot and moe.pair_dot as the CPU's instructions";
   let description = [{
-    bf16: `vdpbf16ps`, `bfdot`. i8: `vpdpbusd`, `sdot`; where there is none,
+    Pairs of rows: `bfmmla`, `smmla`. bf16: `vdpbf16ps`, `bfdot`. i8: `vpdpbusd`, `sdot`; where there is none,
     `pmaddwd` of even and odd numbers widened to 16 bits, or `smull`, `addp` and
     `sadalp`. Fails where the CPU cannot do it.
   }];

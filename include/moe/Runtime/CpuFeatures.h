@@ -41,10 +41,10 @@ enum {
   MOE_ARM_I8MM = 1 << 2     ///< SMMLA
 };
 
-/// Probes the CPU. The same answer every time within a process. On Linux, asks
-/// the kernel for the permission to use AMX where the CPU has it: that is for
-/// the process and its later threads, for good.
-uint64_t moe_cpu_features(void);
+/// Probes the CPU: bits of the enumeration above. Only if AMX is `wanted`, and
+/// the CPU has it, Linux is asked for the permission to use it: that is for all
+/// threads of the process, for good, and makes their signal frames larger.
+uint64_t moe_cpu_features(uint64_t wanted);
 
 #ifdef __cplusplus
 }

@@ -62,7 +62,8 @@ typedef struct MoeModel {
   uint64_t abi_version;  ///< MOE_MODEL_ABI_VERSION
   const char *name;      ///< C identifier
   const char *target;    ///< target triple
-  const char *precision; ///< "f32", "bf16", "int8"
+  const char *precision; ///< "f32", "bf16" or "int8"; with ", mixed" if some
+                         ///< layers have their own
   int64_t channels, height, width, classes;
   int64_t workspace_bytes;
   int64_t

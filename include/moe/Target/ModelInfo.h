@@ -23,7 +23,8 @@ struct CompiledModel {
   int64_t workspaceBytes = 0, routesOffset = 0, numRoutes = 0;
   int64_t parameters = 0, activeParameters = 0;
   int64_t multiplyAdds = 0;
-  Precision precision = Precision::F32;
+  /// As in MoeModel.
+  std::string precision;
   std::vector<WeightSection> sections;
   /// The best variant first.
   SmallVector<Variant> variants;
