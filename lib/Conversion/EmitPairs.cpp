@@ -29,17 +29,10 @@ void VectorEmitter::emitPairs(Value rowStart, int64_t rows, Value panelStart,
     loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(p));
     loops[lane] = loops[sideDim] = index(0);
   };
-  auto join = [&](Value x, Value y) -> Value {
-    int64_t size = cast<VectorType>(x.getType()).getNumElements();
-    return vector::ShuffleOp::create(b, x, y,
-                                     llvm::to_vector(llvm::seq(2 * size)));
-  };
   auto loadWeights = [&](Value k, int64_t p) {
     at(0, p);
     loops[inner] = k;
-    SmallVector<Value> indices = evaluate(bMap, loops);
-    indices.pop_back();
-    return loadVector(bLanes, indices, kPanel * side);
+    return loadPacked(loops);
   };
   auto step = [&](Value k, ValueRange state) {
     Value second = b.createOrFold<arith::AddIOp>(k, index(1));
@@ -54,10 +47,10 @@ void VectorEmitter::emitPairs(Value rowStart, int64_t rows, Value panelStart,
         loops[inner] = k;
         halves[i] = loadVector(aTensor, evaluate(aMap, loops), 2 * side);
       }
-      inputs.push_back(join(halves[0], halves[1]));
+      inputs.push_back(joinVectors(b, halves[0], halves[1]));
     }
     for (int64_t p = 0; p < panels; ++p) {
-      Value weights = join(loadWeights(k, p), loadWeights(second, p));
+      Value weights = joinVectors(b, loadWeights(k, p), loadWeights(second, p));
       for (auto [i, input] : llvm::enumerate(inputs)) {
         Value &sum = next[i * panels + p];
         sum = PairDotOp::create(b, sum, input, weights);

@@ -199,6 +199,13 @@ void VectorEmitter::prefetchNext(Value k, Value tile, Value panelStart,
   }
 }
 
+Value VectorEmitter::loadPacked(Loops loops) {
+  loops[sideDim] = index(0);
+  SmallVector<Value> indices = evaluate(bMap, loops);
+  indices.pop_back();
+  return loadVector(bLanes, indices, kPanel * side);
+}
+
 void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
                                         Value panelStart, int64_t panels,
                                         Value position, Loops loops,
@@ -225,12 +232,8 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
   SmallVector<Value> accumulators(rows * panels, none);
   auto loadWeights = [&](int64_t p) {
     at(0, p);
-    if (side == 1)
-      return loadVector(bTensor, evaluate(bMap, loops));
-    loops[sideDim] = index(0);
-    SmallVector<Value> indices = evaluate(bMap, loops);
-    indices.pop_back();
-    return loadVector(bLanes, indices, kPanel * side);
+    return side == 1 ? loadVector(bTensor, evaluate(bMap, loops))
+                     : loadPacked(loops);
   };
   // One number of the input in all lanes, or as many as a lane holds.
   auto loadInput = [&](int64_t r, int64_t which) {

@@ -41,10 +41,6 @@ void VectorEmitter::emitTransposition() {
   auto shuffle = [&](Value x, Value y, ArrayRef<int64_t> mask) -> Value {
     return vector::ShuffleOp::create(b, x, y, mask);
   };
-  auto concat = [&](Value x, Value y) {
-    int64_t size = cast<VectorType>(x.getType()).getNumElements();
-    return shuffle(x, y, llvm::to_vector(llvm::seq(2 * size)));
-  };
   // Pieces of `size` lanes of x and y in turn, from the lower or the upper half
   // of each quarter: one instruction, whatever the width of the registers.
   auto unpack = [&](Value x, Value y, int64_t size, bool upper) {
@@ -71,9 +67,9 @@ void VectorEmitter::emitTransposition() {
     // Row r of each of four blocks of 4 x 4, side by side.
     SmallVector<Value> rows;
     for (int64_t r = 0; r < kQuarter; ++r)
-      rows.push_back(
-          concat(concat(load(r), load(r + kQuarter)),
-                 concat(load(r + 2 * kQuarter), load(r + 3 * kQuarter))));
+      rows.push_back(joinVectors(
+          b, joinVectors(b, load(r), load(r + kQuarter)),
+          joinVectors(b, load(r + 2 * kQuarter), load(r + 3 * kQuarter))));
     for (int64_t i = 0; i < kQuarter; ++i) {
       bool upper = i / 2;
       Value column = unpack(unpack(rows[0], rows[1], 1, upper),

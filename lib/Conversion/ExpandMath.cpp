@@ -1,8 +1,8 @@
 //===- ExpandMath.cpp - exp, erf, tanh, rsqrt and GELU as arithmetic ------===//
 
+#include "CpuOption.h"
 #include "moe/Conversion/GeluTable.h"
 #include "moe/Conversion/Passes.h"
-#include "moe/Target/CpuTable.h"
 
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -271,11 +271,9 @@ struct ExpandMath : moe::impl::ExpandMathBase<ExpandMath> {
   using ExpandMathBase::ExpandMathBase;
 
   void runOnOperation() override {
-    const CpuLevel *level = findCpuLevel(cpu);
-    if (!level) {
-      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+    const CpuLevel *level = cpuOption(getOperation(), cpu);
+    if (!level)
       return signalPassFailure();
-    }
     // First, before its erf is gone.
     RewritePatternSet gelu(&getContext());
     gelu.add<ExpandGelu>(&getContext(), *level);

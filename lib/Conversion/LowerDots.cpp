@@ -1,10 +1,7 @@
 //===- LowerDots.cpp - moe.dot to what the CPU has ------------------------===//
 
-#include "moe/Conversion/Passes.h"
-#include "moe/Target/CpuTable.h"
-
-#include "mlir/Dialect/X86Vector/X86VectorDialect.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "CpuOption.h"
+#include "VectorEmitter.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_LOWERDOTS
@@ -17,12 +14,9 @@ using namespace mlir::moe;
 /// Vectors of one size side by side, a power of two of them.
 static Value joined(ImplicitLocOpBuilder &b, SmallVector<Value> pieces) {
   while (pieces.size() > 1) {
-    int64_t lanes = cast<VectorType>(pieces.front().getType()).getNumElements();
     SmallVector<Value> pairs;
     for (size_t i = 0; i < pieces.size(); i += 2)
-      pairs.push_back(vector::ShuffleOp::create(
-          b, pieces[i], pieces[i + 1],
-          llvm::to_vector(llvm::seq(int64_t(0), 2 * lanes))));
+      pairs.push_back(joinVectors(b, pieces[i], pieces[i + 1]));
     pieces = std::move(pairs);
   }
   return pieces.front();
@@ -30,16 +24,17 @@ static Value joined(ImplicitLocOpBuilder &b, SmallVector<Value> pieces) {
 
 namespace {
 
-/// Lanes of sums, inputs and weights that one instruction takes.
+/// What a dot product becomes; null if the CPU has nothing for it.
 class DotBuilder {
 public:
-  DotBuilder(DotOp op, const CpuLevel &cpu)
-      : op(op), cpu(cpu), b(op.getLoc(), op) {}
+  DotBuilder(Operation *op, const CpuLevel &cpu)
+      : cpu(cpu), b(op->getLoc(), op) {}
 
-  /// Null if the CPU has nothing for it.
-  Value build();
+  Value build(DotOp op);
+  Value build(PairDotOp op);
 
 private:
+  // Of as many lanes as one instruction takes.
   Value bf16(Value sums, Value inputs, Value weights);
   Value int8(Value sums, Value inputs, Value weights);
   Value int8ByPairs(Value sums, Value inputs, Value weights);
@@ -61,9 +56,9 @@ private:
         b, vector, vector, llvm::to_vector(llvm::seq(first, first + lanes)));
   }
 
-  DotOp op;
   const CpuLevel &cpu;
   ImplicitLocOpBuilder b;
+  bool isUnsigned = false;
 };
 
 } // namespace
@@ -98,7 +93,6 @@ Value DotBuilder::int8ByPairs(Value sums, Value inputs, Value weights) {
   StringRef name = lanes == 16  ? "llvm.x86.avx512.pmaddw.d.512"
                    : lanes == 8 ? "llvm.x86.avx2.pmadd.wd"
                                 : "llvm.x86.sse2.pmadd.wd";
-  bool isUnsigned = op.getIsUnsigned();
   for (auto pick : {0, 1}) {
     Value left = pick ? odd(x, isUnsigned) : even(x, isUnsigned);
     Value right = pick ? odd(w, false) : even(w, false);
@@ -124,20 +118,21 @@ Value DotBuilder::int8ByProducts(Value sums, Value inputs, Value weights) {
 
 Value DotBuilder::int8(Value sums, Value inputs, Value weights) {
   if (cpu.arch == llvm::Triple::x86_64) {
-    if (!cpu.dotInt8 || !op.getIsUnsigned())
+    if (!cpu.dotInt8 || !isUnsigned)
       return int8ByPairs(sums, inputs, weights);
     int64_t bits = 32 * cast<VectorType>(sums.getType()).getNumElements();
     return call("llvm.x86.avx512.vpdpbusd." + std::to_string(bits),
                 sums.getType(), {sums, inputs, weights});
   }
-  if (op.getIsUnsigned())
+  if (isUnsigned)
     return {};
   return cpu.dotInt8 ? call("llvm.aarch64.neon.sdot", sums.getType(),
                             {sums, inputs, weights})
                      : int8ByProducts(sums, inputs, weights);
 }
 
-Value DotBuilder::build() {
+Value DotBuilder::build(DotOp op) {
+  isUnsigned = op.getIsUnsigned();
   auto type = cast<VectorType>(op.getSums().getType());
   auto factors = cast<VectorType>(op.getInputs().getType());
   int64_t lanes = std::min(cpu.lanes, type.getNumElements());
@@ -160,35 +155,27 @@ Value DotBuilder::build() {
 
 /// A matrix instruction for each pair of columns. Both steps of a column lie
 /// side by side in it: in words, those of one step between those of the other.
-static void lowerPairs(PairDotOp op) {
-  ImplicitLocOpBuilder b(op.getLoc(), op);
+Value DotBuilder::build(PairDotOp op) {
+  if (!cpu.mmla)
+    return {};
   auto type = cast<VectorType>(op.getSums().getType());
-  auto factors = cast<VectorType>(op.getInputs().getType());
-  int64_t lanes = type.getNumElements();
-  auto blockType = VectorType::get({4}, type.getElementType());
-  Value words = vector::BitCastOp::create(
-      b, VectorType::get({lanes}, b.getI32Type()), op.getWeights());
-  bool isInteger = type.getElementType().isInteger();
+  Type element = type.getElementType(), inputs = op.getInputs().getType();
+  int64_t lanes = type.getNumElements(), step = lanes / 2;
+  Value words = vector::BitCastOp::create(b, vectorOf(lanes, b.getI32Type()),
+                                          op.getWeights());
   SmallVector<Value> blocks;
-  for (int64_t first = 0; first < lanes; first += 4) {
-    int64_t column = first / 2, step = lanes / 2;
+  for (int64_t column = 0; column < step; column += 2) {
     Value own = vector::ShuffleOp::create(
         b, words, words,
         ArrayRef{column, step + column, column + 1, step + column + 1});
-    Value weights = vector::BitCastOp::create(b, factors, own);
-    Value sums =
-        vector::ShuffleOp::create(b, op.getSums(), op.getSums(),
-                                  llvm::to_vector(llvm::seq(first, first + 4)));
+    Value weights = vector::BitCastOp::create(b, inputs, own);
     blocks.push_back(
-        LLVM::CallIntrinsicOp::create(
-            b, blockType,
-            b.getStringAttr(isInteger ? "llvm.aarch64.neon.smmla"
-                                      : "llvm.aarch64.neon.bfmmla"),
-            ValueRange{sums, op.getInputs(), weights})
-            .getResult(0));
+        call(element.isF32() ? "llvm.aarch64.neon.bfmmla"
+                             : "llvm.aarch64.neon.smmla",
+             vectorOf(4, element),
+             {part(op.getSums(), 2 * column, 4), op.getInputs(), weights}));
   }
-  op.replaceAllUsesWith(joined(b, blocks));
-  op.erase();
+  return joined(b, blocks);
 }
 
 namespace {
@@ -196,30 +183,25 @@ struct LowerDots : moe::impl::LowerDotsBase<LowerDots> {
   using LowerDotsBase::LowerDotsBase;
 
   void runOnOperation() override {
-    const CpuLevel *level = findCpuLevel(cpu);
-    if (!level) {
-      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+    const CpuLevel *level = cpuOption(getOperation(), cpu);
+    if (!level)
       return signalPassFailure();
-    }
-    SmallVector<PairDotOp> pairs;
-    getOperation().walk([&](PairDotOp op) { pairs.push_back(op); });
-    for (PairDotOp op : pairs) {
-      if (!level->mmla) {
-        op.emitOpError() << "cannot be lowered for " << level->name;
-        return signalPassFailure();
-      }
-      lowerPairs(op);
-    }
-    SmallVector<DotOp> dots;
-    getOperation().walk([&](DotOp op) { dots.push_back(op); });
-    for (DotOp op : dots) {
-      Value value = DotBuilder(op, *level).build();
+    SmallVector<Operation *> dots;
+    getOperation().walk([&](Operation *op) {
+      if (isa<DotOp, PairDotOp>(op))
+        dots.push_back(op);
+    });
+    for (Operation *op : dots) {
+      DotBuilder builder(op, *level);
+      auto pairs = dyn_cast<PairDotOp>(op);
+      Value value =
+          pairs ? builder.build(pairs) : builder.build(cast<DotOp>(op));
       if (!value) {
-        op.emitOpError() << "cannot be lowered for " << level->name;
+        op->emitOpError() << "cannot be lowered for " << level->name;
         return signalPassFailure();
       }
-      op.replaceAllUsesWith(value);
-      op.erase();
+      op->getResult(0).replaceAllUsesWith(value);
+      op->erase();
     }
   }
 };

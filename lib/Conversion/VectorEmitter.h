@@ -55,6 +55,11 @@ private:
                   Value out);
   /// Rows of a block.
   int64_t blockRows() const;
+  ProductKind kind() const {
+    if (isPaired())
+      return ProductKind::Pairs;
+    return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
+  }
   /// The tile, also where the number of rows is not known.
   RegisterTile chooseTile(int64_t rows, int64_t panels);
   /// What `emit` makes of `current` if `bit` of `number` is set; `position`
@@ -103,6 +108,8 @@ private:
   Value load(Value value, AffineMap map, const Loops &loops,
              std::optional<unsigned> lane);
   Value loadVector(Value tensor, ValueRange indices, int64_t lanes = kPanel);
+  /// Of a contraction with weights side by side, those of a panel and step.
+  Value loadPacked(Loops loops);
   Value broadcast(Value scalar);
   /// Of the packed weights `bits`, those with number `which` in each lane, as
   /// f32.
@@ -135,25 +142,29 @@ private:
   // has not), and over k.
   SmallVector<unsigned> outer, middle, reduction;
   Value bMemory; // The weight in memory, to prefetch; null for activations.
-  Value bTiles;  // The same as rows of 64 bytes, for matrix registers.
-  // Of a contraction of bf16 or i8: the number of weights side by side in a
-  // lane, and their dimension; the weight with both in one dimension; whether
-  // the inputs are as low, so that they can be multiplied as they are.
+  Type sumType;
+  // Of a contraction with a weight of bf16 or i8: how many of its numbers lie
+  // side by side in a lane, and their dimension.
   int64_t side = 1;
   unsigned sideDim = 0;
-  Value bLanes;
+  // The weight with lanes and numbers as one dimension; the same in memory, as
+  // rows of 64 bytes, null for activations.
+  Value bLanes, bTiles;
+  // Whether inputs are of the weight's type, and multiplied as they are; and
+  // unsigned.
   bool isDot = false, isUnsigned = false;
-  Type sumType;
-  ProductKind kind() const {
-    if (isPaired())
-      return ProductKind::Pairs;
-    return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
-  }
   RegisterTile tile;
   int64_t prefetchedLanes = 0; // in each step over k
   /// Element-wise generics that read the result and nothing else does.
   SmallVector<linalg::GenericOp> epilogue;
 };
+
+/// The lanes of `x`, then those of `y`, of as many.
+inline Value joinVectors(ImplicitLocOpBuilder &b, Value x, Value y) {
+  int64_t size = cast<VectorType>(x.getType()).getNumElements();
+  return vector::ShuffleOp::create(b, x, y,
+                                   llvm::to_vector(llvm::seq(2 * size)));
+}
 
 /// Whether the op sums products: out + a * b, of floats or integers, either
 /// factor perhaps extended to the type of the sum.

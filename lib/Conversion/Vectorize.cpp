@@ -1,5 +1,6 @@
 //===- Vectorize.cpp - linalg to loops over vectors of 16 lanes -----------===//
 
+#include "CpuOption.h"
 #include "VectorEmitter.h"
 
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -27,11 +28,9 @@ struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
   using VectorizeBase::VectorizeBase;
 
   void runOnOperation() override {
-    const CpuLevel *level = findCpuLevel(cpu);
-    if (!level) {
-      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+    const CpuLevel *level = cpuOption(getOperation(), cpu);
+    if (!level)
       return signalPassFailure();
-    }
     // Products first: each takes the element-wise generics that follow it
     // along.
     SmallVector<GenericOp> products, others;

@@ -1,11 +1,9 @@
 //===- WidenProducts.cpp - bf16 products on CPUs that have none -----------===//
 
+#include "CpuOption.h"
 #include "VectorEmitter.h"
 
-#include "moe/Target/CpuTable.h"
-
 #include "mlir/IR/IRMapping.h"
-#include "mlir/IR/ImplicitLocOpBuilder.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_WIDENPRODUCTS
@@ -91,11 +89,9 @@ struct WidenProducts : moe::impl::WidenProductsBase<WidenProducts> {
   using WidenProductsBase::WidenProductsBase;
 
   void runOnOperation() override {
-    const CpuLevel *level = findCpuLevel(cpu);
-    if (!level) {
-      getOperation().emitError() << "unknown CPU '" << cpu << "'";
+    const CpuLevel *level = cpuOption(getOperation(), cpu);
+    if (!level)
       return signalPassFailure();
-    }
     if (level->dotBf16)
       return;
     SmallVector<GenericOp> products;

@@ -169,13 +169,18 @@ private:
 
 } // namespace
 
+LogicalResult mlir::moe::report(StringRef file, StringRef where,
+                                const Twine &message,
+                                InputError::Severity severity) {
+  llvm::errs()
+      << InputError{severity, file.str(), where.str(), message.str()}.str()
+      << '\n';
+  return success(severity == InputError::Severity::Warning);
+}
+
 LogicalResult Compilation::fail(StringRef file, StringRef where,
                                 const Twine &message) {
-  llvm::errs() << InputError{InputError::Severity::Error, file.str(),
-                             where.str(), message.str()}
-                      .str()
-               << '\n';
-  return failure();
+  return report(file, where, message);
 }
 
 LogicalResult Compilation::fail(llvm::Error error, StringRef where) {

@@ -2,8 +2,6 @@
 
 #include "moe/Driver/HostModel.h"
 
-#include "moe/Import/InputError.h"
-
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -19,15 +17,6 @@ using namespace mlir;
 using namespace mlir::moe;
 
 namespace fs = llvm::sys::fs;
-
-static LogicalResult fail(StringRef file, StringRef where,
-                          const Twine &message) {
-  llvm::errs() << InputError{InputError::Severity::Error, file.str(),
-                             where.str(), message.str()}
-                      .str()
-               << '\n';
-  return failure();
-}
 
 /// Adds the numbers of a `.npy` that a binary has written: version 1.0, a
 /// matrix of little-endian f32.
@@ -59,7 +48,7 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   SmallString<128> binary, logits;
   for (SmallString<128> *path : {&binary, &logits}) {
     if (std::error_code code = fs::createTemporaryFile("moe", "tmp", *path))
-      return fail(options.spec, "temporary file", code.message());
+      return report(options.spec, "temporary file", code.message());
     llvm::sys::RemoveFileOnSignal(*path);
   }
   llvm::scope_exit remove([&] {
@@ -77,26 +66,22 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   if (failed(compile(options)))
     return failure();
 
-  // Images in one run; a tensor is an option of its own.
-  SmallVector<SmallVector<StringRef>> runs(1);
+  // Images in one run; a tensor is an option of its own. What begins with a
+  // dash is a file too.
+  SmallVector<SmallVector<std::string>> runs(1);
   for (const std::string &input : inputs) {
-    if (StringRef(input).ends_with(".npy"))
-      runs.push_back({"--tensor", input});
+    std::string file = (StringRef(input).starts_with("-") ? "./" : "") + input;
+    if (StringRef(file).ends_with(".npy"))
+      runs.push_back({"--tensor", file});
     else
-      runs.front().push_back(input);
+      runs.front().push_back(file);
   }
   LogitRows rows;
-  for (ArrayRef<StringRef> files : runs) {
+  for (ArrayRef<std::string> files : runs) {
     if (files.empty())
       continue;
-    // What begins with a dash is a file too.
-    SmallVector<std::string> names;
-    for (StringRef file : files)
-      names.push_back(
-          (file.starts_with("-") && file != "--tensor" ? "./" : "") +
-          file.str());
     SmallVector<StringRef> command{binary, "--logits", logits};
-    llvm::append_range(command, names);
+    llvm::append_range(command, files);
     std::string message;
     std::optional<StringRef> redirects[] = {StringRef(), StringRef(),
                                             std::nullopt};
@@ -106,12 +91,12 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
     if (status == 1)
       return failure();
     if (status != 0)
-      return fail(options.spec, "model for this machine",
-                  "cannot be run: " + (message.empty()
-                                           ? "exit code " + Twine(status).str()
-                                           : message));
+      return report(
+          options.spec, "model for this machine",
+          "cannot be run: " +
+              (message.empty() ? "exit code " + Twine(status).str() : message));
     if (!readLogits(logits, rows))
-      return fail(options.spec, "model for this machine", "gave no logits");
+      return report(options.spec, "model for this machine", "gave no logits");
   }
   return rows;
 }
@@ -135,8 +120,8 @@ mlir::moe::calibrate(const CompileOptions &options,
       llvm::append_range(values, rows->row(i).slice(first, count));
     first += count;
     if (llvm::any_of(values, [](float v) { return !std::isfinite(v); }))
-      return fail(options.spec, "calibration",
-                  "an input leads to numbers that are not finite");
+      return report(options.spec, "calibration",
+                    "an input leads to numbers that are not finite");
     llvm::sort(values);
     size_t place = size_t(std::ceil(percentile * values.size())) - 1;
     // Tokens of zeros have no scale; any will do if they stay zero.
@@ -145,12 +130,8 @@ mlir::moe::calibrate(const CompileOptions &options,
     scales.push_back(values[place] < least ? 1.0 : double(values[place]));
   }
   if (isDead)
-    llvm::errs()
-        << InputError{InputError::Severity::Warning, options.spec,
-                      "calibration",
-                      "the inputs of some products are all zero; their "
-                      "scale is 1"}
-               .str()
-        << '\n';
+    (void)report(options.spec, "calibration",
+                 "the inputs of some products are all zero; their scale is 1",
+                 InputError::Severity::Warning);
   return scales;
 }

@@ -58,11 +58,7 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   if (failed(spec))
     return failure();
   auto fail = [&](StringRef message) {
-    llvm::errs() << InputError{InputError::Severity::Error, options.spec,
-                               "precision", message.str()}
-                        .str()
-                 << '\n';
-    return failure();
+    return report(options.spec, "precision", message);
   };
   Precision precision =
       options.precision.value_or(spec->precision.value_or(Precision::F32));

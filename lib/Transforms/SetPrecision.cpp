@@ -27,10 +27,11 @@ public:
       : deriver(module), builder(module.getLoc(), module), precision(precision),
         layers(layers), offset(offset), scales(scales) {}
 
-  void rewrite(PatchEmbedOp op);
-  void rewrite(AttentionOp op);
-  void rewrite(MlpOp op);
-  void rewrite(HeadOp op);
+  template <typename OpT> void rewriteHere(OpT op) {
+    builder.setLoc(op.getLoc());
+    builder.setInsertionPoint(op);
+    rewrite(op);
+  }
 
   /// The scales of the inputs outside of experts, in order: those of each
   /// token, as far as they are not constant; and how many inputs there are.
@@ -38,6 +39,11 @@ public:
   int64_t numInputs() const { return numInt8Inputs; }
 
 private:
+  void rewrite(PatchEmbedOp op);
+  void rewrite(AttentionOp op);
+  void rewrite(MlpOp op);
+  void rewrite(HeadOp op);
+
   /// Of the product with `weight`: what the longest name that it begins with
   /// says, else the usual one.
   Precision precisionOf(Value weight);
@@ -160,8 +166,6 @@ void Rewriter::rewrite(PatchEmbedOp op) {
   Precision precision = precisionOf(op.getWeight());
   if (precision == Precision::F32)
     return;
-  builder.setLoc(op.getLoc());
-  builder.setInsertionPoint(op);
   ArrayRef<int64_t> kernel = shapeOf(op.getWeight());
   int64_t width = kernel[0], depth = kernel[1] * kernel[2] * kernel[3];
   if (precision == Precision::Int8 && depth > kMostInputs)
@@ -191,8 +195,6 @@ void Rewriter::rewrite(AttentionOp op) {
   if (!ParamDeriver::isParam(op.getQkvWeight()) ||
       (op.getQkvBias() && !ParamDeriver::isParam(op.getQkvBias())))
     return;
-  builder.setLoc(op.getLoc());
-  builder.setInsertionPoint(op);
   Value tokens = op.getTokens();
   int64_t width = shapeOf(tokens)[1], size = width / op.getHeads();
   int64_t asking = shapeOf(op.getResult())[0];
@@ -229,8 +231,6 @@ void Rewriter::rewrite(MlpOp op) {
             second = precisionOf(op.getFc2Weight());
   if (first == Precision::F32 && second == Precision::F32)
     return;
-  builder.setLoc(op.getLoc());
-  builder.setInsertionPoint(op);
   int64_t width = shapeOf(op.getTokens())[1];
   int64_t hiddenWidth = shapeOf(op.getFc1Weight())[0];
   Value hidden = linear(op.getTokens(), op.getFc1Weight(), op.getFc1Bias(),
@@ -245,8 +245,6 @@ void Rewriter::rewrite(HeadOp op) {
   Precision precision = precisionOf(op.getWeight());
   if (precision == Precision::F32)
     return;
-  builder.setLoc(op.getLoc());
-  builder.setInsertionPoint(op);
   // int8 spares what goes into the head: a few numbers decide between classes.
   op.replaceAllUsesWith(linear(op.getInput(), op.getWeight(), op.getBias(),
                                shapeOf(op.getWeight())[0],
@@ -305,7 +303,7 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
     for (Operation *op : ops)
       llvm::TypeSwitch<Operation *>(op)
           .Case<PatchEmbedOp, AttentionOp, MlpOp, HeadOp>(
-              [&](auto layer) { rewriter.rewrite(layer); });
+              [&](auto layer) { rewriter.rewriteHere(layer); });
     if (!scales.empty() && rewriter.numInputs() != int64_t(scales.size())) {
       getOperation().emitError() << "expected " << rewriter.numInputs()
                                  << " scales, found " << scales.size();

@@ -20,7 +20,8 @@ enum class ProductKind {
   /// Multiplies and adds vectors of the weight by one number of the input each,
   /// or by as many as one instruction sums up.
   Plain,
-  /// Takes bf16 weights apart, two vectors from one, for an f32 input.
+  /// Takes weights apart, for an f32 input: two vectors of bf16 from one. (The
+  /// head's of int8 are four, but it has one row, whose tile is fixed.)
   Widening,
   /// Multiplies two rows by two columns.
   Pairs

@@ -31,10 +31,11 @@ class MoE_WeightOp<string mnemonic, list<Trait> traits = []>
 }
 
 /// Static, and with at least one element.
-def F32StaticTensor : Type<And<[StaticShapeTensorOf<[F32]>.predicate,
-    CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
-    "statically shaped tensor of 32-bit float values",
-    "::mlir::RankedTensorType">;
+class StaticTensorOf<list<Type> types, string text> : Type<
+    And<[StaticShapeTensorOf<types>.predicate,
+         CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
+    "statically shaped tensor of " # text, "::mlir::RankedTensorType">;
+def F32StaticTensor : StaticTensorOf<[F32], "32-bit float values">;
 /// All dimensions but the first count as one.
 def F32MatrixLike : Type<And<[F32StaticTensor.predicate,
     Neg<HasAnyRankOfPred<[0, 1]>>]>, "tensor of f32 with a static shape and at "
@@ -48,11 +49,7 @@ def F32Image : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[3]>]>,
     "::mlir::RankedTensorType">;
 def F32Kernel : Type<And<[F32StaticTensor.predicate, HasAnyRankOfPred<[4]>]>,
     "4-D tensor of f32 with a static shape", "::mlir::RankedTensorType">;
-/// What weights and activations are made of: f32, or a lower precision.
-class StaticTensorOf<list<Type> types, string text> : Type<
-    And<[StaticShapeTensorOf<types>.predicate,
-         CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
-    "statically shaped tensor of " # text, "::mlir::RankedTensorType">;
+/// What weights are made of: f32, or a lower precision.
 def AnyStaticTensor : StaticTensorOf<[F32, BF16, I8, I32], "f32, bf16, i8 or i32">;
 class MatrixOf<Type tensor, string text> : Type<
     And<[tensor.predicate, HasAnyRankOfPred<[2]>]>,

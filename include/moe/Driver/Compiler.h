@@ -4,6 +4,7 @@
 #define MOE_DRIVER_COMPILER_H
 
 #include "moe/Dialect/Precision.h"
+#include "moe/Import/InputError.h"
 #include "moe/Target/CpuTable.h"
 
 #include "mlir/Support/LLVM.h"
@@ -69,6 +70,12 @@ struct CompileOptions {
   /// The folder lib/moe with the runtime of each target.
   std::string resources;
 };
+
+/// Prints `message` about the place `where` of `file` as a line on stderr;
+/// always a failure, unless it is a warning.
+LogicalResult
+report(StringRef file, StringRef where, const Twine &message,
+       InputError::Severity severity = InputError::Severity::Error);
 
 /// Compiles. Errors and warnings go to stderr, a line each; on failure no file
 /// is left behind.
