@@ -50,9 +50,9 @@ int main(int argc, char **argv) {
 def kernels(bufferized):
     """Kernel -> (calls, the types of its arguments)."""
     calls = re.findall(r"call @(kernel_\d+)\(", bufferized)
-    pattern = r"func\.func private @(kernel_\d+)\((.*)\) {"
+    pattern = r"func\.func private @(kernel_\d+)\((.*)\) (?:attributes .*)?{"
     return {
-        name: (calls.count(name), re.findall(r"memref<([\dx]*)x[fi]", arguments))
+        name: (calls.count(name), re.findall(r"memref<([\dx]*x(?:bf|[fi])\d+)", arguments))
         for name, arguments in re.findall(pattern, bufferized)
     }
 
