@@ -94,10 +94,8 @@ Value VectorEmitter::emitBlock(ArrayRef<Value> starts,
   };
 
   auto step = [&](Value k, ValueRange state) {
-    if (prefetchedLanes > 0)
-      for (int64_t i = 0; i < words; ++i)
-        prefetchNext(b.createOrFold<arith::AddIOp>(k, index(i)), position,
-                     panelStart, panels, loops);
+    prefetchSteps(k, words, {starts[0], rows, panelStart, panels, position},
+                  loops);
     Value memory = asMemory(aTensor);
     Value panelMemory = bTiles ? bTiles : asMemory(bLanes);
     SmallVector<Value> next(state), inputs, weights;

@@ -16,53 +16,38 @@ bool VectorEmitter::isPaired() const {
   return cpu.mmla && isDot && !isUnsigned && ranges[reduction.back()] % 2 == 0;
 }
 
-void VectorEmitter::emitPairs(Value rowStart, int64_t rows, Value panelStart,
-                              int64_t panels, Value position, Loops loops,
-                              Value &out) {
+Value VectorEmitter::emitPairs(const TileSite &site, Loops loops, Value out) {
+  int64_t rows = site.rows, panels = site.panels;
   assert(rows % 2 == 0 && "rows go by two");
   unsigned inner = reduction.back();
-  auto pairType = VectorType::get({2 * kPanel}, sumType);
-  Value none = arith::ConstantOp::create(b, b.getZeroAttr(pairType));
-  auto at = [&](int64_t r, int64_t p) {
-    if (row)
-      loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
-    loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(p));
-    loops[lane] = loops[sideDim] = index(0);
-  };
-  auto loadWeights = [&](Value k, int64_t p) {
-    at(0, p);
-    loops[inner] = k;
-    return loadPacked(loops);
-  };
-  auto step = [&](Value k, ValueRange state) {
-    Value second = b.createOrFold<arith::AddIOp>(k, index(1));
-    if (prefetchedLanes > 0)
-      for (Value which : {k, second})
-        prefetchNext(which, position, panelStart, panels, loops);
-    SmallVector<Value> next(state), inputs;
+  auto add = [&](Value k, int64_t size, MutableArrayRef<Value> sums) {
+    SmallVector<Value> steps = prefetchSteps(k, size, site, loops), inputs;
+    auto loadWeights = [&](Value step, int64_t p) {
+      enter(site, 0, p, loops);
+      loops[inner] = step;
+      return loadPacked(loops);
+    };
     for (int64_t r = 0; r < rows; r += 2) {
       Value halves[2];
       for (int64_t i : {0, 1}) {
-        at(r + i, 0);
+        enter(site, r + i, 0, loops);
         loops[inner] = k;
         halves[i] = loadVector(aTensor, evaluate(aMap, loops), 2 * side);
       }
       inputs.push_back(joinVectors(b, halves[0], halves[1]));
     }
     for (int64_t p = 0; p < panels; ++p) {
-      Value weights = joinVectors(b, loadWeights(k, p), loadWeights(second, p));
+      Value weights =
+          joinVectors(b, loadWeights(steps[0], p), loadWeights(steps[1], p));
       for (auto [i, input] : llvm::enumerate(inputs)) {
-        Value &sum = next[i * panels + p];
+        Value &sum = sums[i * panels + p];
         sum = PairDotOp::create(b, sum, input, weights);
       }
     }
-    return next;
   };
-  SmallVector<Value> sums(rows / 2 * panels, none);
-  auto overDepth = [&](ValueRange start) {
-    return loop(0, ranges[inner], 2, start, step);
-  };
-  sums = nest(ArrayRef(reduction).drop_back(), loops, sums, overDepth);
+  SmallVector<Value> sums =
+      sumOverDepth(rows / 2 * panels, VectorType::get({2 * kPanel}, sumType),
+                   /*parts=*/1, /*steps=*/2, loops, add);
 
   for (int64_t r = 0; r < rows; ++r) {
     // The row's two of each block.
@@ -71,8 +56,9 @@ void VectorEmitter::emitPairs(Value rowStart, int64_t rows, Value panelStart,
       own.push_back(c / 2 * 4 + r % 2 * 2 + c % 2);
     for (int64_t p = 0; p < panels; ++p) {
       Value pair = sums[r / 2 * panels + p];
-      at(r, p);
+      enter(site, r, p, loops);
       out = finish(vector::ShuffleOp::create(b, pair, pair, own), loops, out);
     }
   }
+  return out;
 }

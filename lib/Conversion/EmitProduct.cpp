@@ -173,8 +173,7 @@ static Value weightMemory(ImplicitLocOpBuilder &b, Value tensor) {
   return {};
 }
 
-void VectorEmitter::prefetchNext(Value k, Value tile, Value panelStart,
-                                 int64_t panels, Loops loops) {
+void VectorEmitter::prefetchNext(Value k, const TileSite &site, Loops loops) {
   // The next panels follow each other in memory, so a place in them is a
   // distance from where they begin, whatever panel it is of.
   int64_t stride = prefetchedLanes * ranges[reduction.back()];
@@ -185,8 +184,9 @@ void VectorEmitter::prefetchNext(Value k, Value tile, Value panelStart,
     stride *= ranges[d];
     loops[d] = index(0);
   }
-  distance = b.createOrFold<arith::AddIOp>(distance, scaled(tile, stride));
-  loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(panels));
+  distance =
+      b.createOrFold<arith::AddIOp>(distance, scaled(site.position, stride));
+  loops[panel] = b.createOrFold<arith::AddIOp>(site.panel, index(site.panels));
   loops[reduction.back()] = index(0);
   if (side > 1)
     loops[sideDim] = index(0);
@@ -199,6 +199,24 @@ void VectorEmitter::prefetchNext(Value k, Value tile, Value panelStart,
   }
 }
 
+SmallVector<Value> VectorEmitter::prefetchSteps(Value k, int64_t size,
+                                                const TileSite &site,
+                                                const Loops &loops) {
+  SmallVector<Value> steps;
+  int64_t last = 0;
+  for (int64_t i = 0; i < size; ++i) {
+    steps.push_back(b.createOrFold<arith::AddIOp>(k, index(i)));
+    // Steps that ask for the same line are one if they are next to each other:
+    // this one is needed if the next would be more than a line from the last.
+    bool isNeeded = i == 0 || (i + 1) * prefetchedLanes - last > kPanel;
+    if (prefetchedLanes == 0 || !isNeeded)
+      continue;
+    last = i * prefetchedLanes;
+    prefetchNext(steps.back(), site, loops);
+  }
+  return steps;
+}
+
 Value VectorEmitter::loadPacked(Loops loops) {
   loops[sideDim] = index(0);
   SmallVector<Value> indices = evaluate(bMap, loops);
@@ -206,38 +224,69 @@ Value VectorEmitter::loadPacked(Loops loops) {
   return loadVector(bLanes, indices, kPanel * side);
 }
 
-void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
-                                        Value panelStart, int64_t panels,
-                                        Value position, Loops loops,
-                                        Value &out) {
+void VectorEmitter::enter(const TileSite &site, int64_t r, int64_t p,
+                          Loops &loops) {
+  if (row)
+    loops[*row] = b.createOrFold<arith::AddIOp>(site.row, index(r));
+  loops[panel] = b.createOrFold<arith::AddIOp>(site.panel, index(p));
+  loops[lane] = index(0);
+  if (side > 1)
+    loops[sideDim] = index(0);
+}
+
+SmallVector<Value> VectorEmitter::sumOverDepth(int64_t count, VectorType type,
+                                               int64_t parts, int64_t steps,
+                                               Loops &loops, AddSteps add) {
+  Value none = arith::ConstantOp::create(b, b.getZeroAttr(type));
+  int64_t depth = ranges[reduction.back()], whole = depth / steps * steps;
+  auto overDepth = [&](ValueRange start) {
+    // The sums of each part, one part after the other.
+    SmallVector<Value> sums(parts * count, none);
+    llvm::copy(start, sums.begin());
+    sums = loop(0, whole, steps, sums, [&](Value k, ValueRange state) {
+      SmallVector<Value> next(state);
+      add(k, steps, next);
+      return next;
+    });
+    if (whole < depth)
+      add(index(whole), depth - whole, sums);
+    // In pairs, not in a chain.
+    for (int64_t n = parts; n > 1; n = (n + 1) / 2)
+      for (int64_t i = 0; i < n / 2 * count; ++i) {
+        Value other = sums[(n + 1) / 2 * count + i];
+        sums[i] = addUp(sums[i], other);
+      }
+    sums.resize(count);
+    return sums;
+  };
+  return nest(ArrayRef(reduction).drop_back(), loops,
+              SmallVector<Value>(count, none), overDepth);
+}
+
+Value VectorEmitter::emitTile(TileSite site, Loops loops, Value out) {
+  if (isByLane())
+    return emitByLane(site, loops, out);
   bool prefetches = true;
-  if (isPaired() && rows > 1) {
-    int64_t even = rows / 2 * 2;
-    emitPairs(rowStart, even, panelStart, panels, position, loops, out);
-    if (even == rows)
-      return;
-    rowStart = b.createOrFold<arith::AddIOp>(rowStart, index(even));
-    rows = 1;
+  if (isPaired() && site.rows > 1) {
+    TileSite pairs = site;
+    pairs.rows = site.rows / 2 * 2;
+    out = emitPairs(pairs, loops, out);
+    if (pairs.rows == site.rows)
+      return out;
+    site.row = b.createOrFold<arith::AddIOp>(site.row, index(pairs.rows));
+    site.rows = 1;
     // The pairs have prefetched what this tile has to.
     prefetches = false;
   }
-  auto at = [&](int64_t r, int64_t p) {
-    if (row)
-      loops[*row] = b.createOrFold<arith::AddIOp>(rowStart, index(r));
-    loops[panel] = b.createOrFold<arith::AddIOp>(panelStart, index(p));
-    loops[lane] = index(0);
-  };
-  // Accumulators in registers through all loops over k.
-  Value none = zero(sumType);
-  SmallVector<Value> accumulators(rows * panels, none);
+  int64_t rows = site.rows, panels = site.panels, count = rows * panels;
   auto loadWeights = [&](int64_t p) {
-    at(0, p);
+    enter(site, 0, p, loops);
     return side == 1 ? loadVector(bTensor, evaluate(bMap, loops))
                      : loadPacked(loops);
   };
   // One number of the input in all lanes, or as many as a lane holds.
   auto loadInput = [&](int64_t r, int64_t which) {
-    at(r, 0);
+    enter(site, r, 0, loops);
     if (side > 1)
       loops[sideDim] = index(which);
     SmallVector<Value> indices = evaluate(aMap, loops);
@@ -251,8 +300,7 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
     return Value(vector::BitCastOp::create(
         b, VectorType::get({kPanel * side}, element), lanes));
   };
-  auto step = [&](ValueRange state) {
-    SmallVector<Value> next(state);
+  auto addStep = [&](MutableArrayRef<Value> sums) {
     SmallVector<Value> packed, weights;
     for (int64_t p = 0; p < panels; ++p)
       packed.push_back(loadWeights(p));
@@ -264,59 +312,36 @@ void VectorEmitter::emitContractionTile(Value rowStart, int64_t rows,
       for (int64_t r = 0; r < rows; ++r) {
         Value input = loadInput(r, which);
         for (int64_t p = 0; p < panels; ++p) {
-          Value &sum = next[r * panels + p];
+          Value &sum = sums[r * panels + p];
           sum = isDot ? DotOp::create(b, sum, input, weights[p], isUnsigned)
                       : multiplyAdd(input, weights[p], sum);
         }
       }
     }
-    return next;
   };
-  auto add = [&](Value x, Value y) -> Value {
-    if (sumType.isF32())
-      return arith::AddFOp::create(b, x, y);
-    return arith::AddIOp::create(b, x, y);
-  };
-  unsigned inner = reduction.back();
-  int64_t count = rows * panels,
-          parts = partsOfDepth(rows, panels, cpu, kind());
-  auto overDepth = [&](ValueRange start) -> SmallVector<Value> {
-    // The tile's sums of each part, one part after the other.
-    SmallVector<Value> sums(parts * count, none);
-    llvm::copy(start, sums.begin());
-    auto addPart = [&](Value k, int64_t part, SmallVectorImpl<Value> &sums) {
-      if (prefetches && prefetchedLanes > 0)
-        prefetchNext(k, position, panelStart, panels, loops);
-      loops[inner] = k;
-      MutableArrayRef<Value> own(sums.data() + part * count, count);
-      llvm::copy(step(own), own.begin());
-    };
-    int64_t whole = ranges[inner] / parts * parts;
-    sums = loop(0, whole, parts, sums, [&](Value k, ValueRange state) {
-      SmallVector<Value> next(state);
-      for (int64_t part = 0; part < parts; ++part)
-        addPart(b.createOrFold<arith::AddIOp>(k, index(part)), part, next);
-      return next;
-    });
-    for (int64_t k = whole; k < ranges[inner]; ++k)
-      addPart(index(k), k - whole, sums);
-    // In pairs, not in a chain.
-    for (int64_t n = parts; n > 1; n = (n + 1) / 2)
-      for (int64_t i = 0; i < n / 2 * count; ++i)
-        sums[i] = add(sums[i], sums[(n + 1) / 2 * count + i]);
-    sums.resize(count);
-    return sums;
-  };
-  accumulators =
-      nest(ArrayRef(reduction).drop_back(), loops, accumulators, overDepth);
+  int64_t parts = partsOfDepth(rows, panels, cpu, kind());
+  // Accumulators in registers through all loops over k.
+  SmallVector<Value> sums =
+      sumOverDepth(count, vectorType(sumType), parts, parts, loops,
+                   [&](Value k, int64_t size, MutableArrayRef<Value> all) {
+                     for (int64_t part = 0; part < size; ++part) {
+                       Value own =
+                           b.createOrFold<arith::AddIOp>(k, index(part));
+                       if (prefetches && prefetchedLanes > 0)
+                         prefetchNext(own, site, loops);
+                       loops[reduction.back()] = own;
+                       addStep(all.slice(part * count, count));
+                     }
+                   });
 
   // What follows happens while the tile is in registers.
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t p = 0; p < panels; ++p) {
-      at(r, p);
-      out = finish(accumulators[r * panels + p], loops, out);
+      enter(site, r, p, loops);
+      out = finish(sums[r * panels + p], loops, out);
     }
   }
+  return out;
 }
 
 Value VectorEmitter::finish(Value value, const Loops &loops, Value out) {
@@ -432,8 +457,8 @@ void VectorEmitter::emitContraction() {
           b.createOrFold<arith::AddIOp>(position, scaled(loops[d], stride));
       stride *= ranges[d];
     }
-    emitContractionTile(r, rowCount, p, panelCount, position, loops, current);
-    return current;
+    return this->emitTile({r, rowCount, p, panelCount, position}, loops,
+                          current);
   };
   // How many rows there are, and how many of them full tiles take.
   Value rowCount, wholeRows;

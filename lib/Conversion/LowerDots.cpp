@@ -11,17 +11,6 @@ namespace mlir::moe {
 using namespace mlir;
 using namespace mlir::moe;
 
-/// Vectors of one size side by side, a power of two of them.
-static Value joined(ImplicitLocOpBuilder &b, SmallVector<Value> pieces) {
-  while (pieces.size() > 1) {
-    SmallVector<Value> pairs;
-    for (size_t i = 0; i < pieces.size(); i += 2)
-      pairs.push_back(joinVectors(b, pieces[i], pieces[i + 1]));
-    pieces = std::move(pairs);
-  }
-  return pieces.front();
-}
-
 namespace {
 
 /// What a dot product becomes; null if the CPU has nothing for it.
@@ -150,7 +139,7 @@ Value DotBuilder::build(DotOp op) {
       return {};
     pieces.push_back(piece);
   }
-  return joined(b, pieces);
+  return joinVectors(b, pieces);
 }
 
 /// A matrix instruction for each pair of columns. Both steps of a column lie
@@ -175,7 +164,7 @@ Value DotBuilder::build(PairDotOp op) {
              vectorOf(4, element),
              {part(op.getSums(), 2 * column, 4), op.getInputs(), weights}));
   }
-  return joined(b, blocks);
+  return joinVectors(b, blocks);
 }
 
 namespace {

@@ -22,6 +22,9 @@ static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
   // The weight's vectors and one broadcast; without multiply-add, the product
   // needs a register of its own.
   int64_t others = vectors + 1 + (cpu.fma ? 0 : 1);
+  // A vector of each row, the weight's that is multiplied and the next.
+  if (kind == ProductKind::ByLane)
+    others = rows + 2;
   // The other halves, and the mask that cuts them out.
   if (kind == ProductKind::Widening)
     others += vectors + 1;
@@ -38,7 +41,8 @@ static constexpr int64_t latency = 4; // cycles, of a multiply-add
 int64_t mlir::moe::partsOfDepth(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu, ProductKind kind) {
   int64_t sums = rows * panels * registersPerPanel(cpu);
-  int64_t parts = (2 * latency + sums - 1) / sums;
+  int64_t underWay = cpu.fmaPerCycle * latency;
+  int64_t parts = (underWay + sums - 1) / sums;
   while (parts > 1 && !fits(rows, panels, cpu, kind, parts))
     --parts;
   return parts;
@@ -53,6 +57,8 @@ static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu,
   if (kind == ProductKind::Widening)
     arithmetic += halves * vectors;
   int64_t loads = vectors + halves * rows;
+  if (kind == ProductKind::ByLane)
+    loads = vectors + (rows + cpu.lanes - 1) / cpu.lanes;
   if (kind == ProductKind::Pairs) {
     // Half as many instructions as dot products, and one to arrange each vector
     // of the weight.

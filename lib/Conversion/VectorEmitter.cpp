@@ -10,6 +10,14 @@ using namespace mlir::moe;
 using linalg::GenericOp;
 using utils::IteratorType;
 
+Value mlir::moe::joinVectors(ImplicitLocOpBuilder &b, ArrayRef<Value> pieces) {
+  if (pieces.size() == 1)
+    return pieces.front();
+  size_t half = pieces.size() / 2;
+  return joinVectors(b, joinVectors(b, pieces.take_front(half)),
+                     joinVectors(b, pieces.drop_front(half)));
+}
+
 Value VectorEmitter::evaluate(AffineExpr expr, const Loops &loops) {
   if (auto dim = dyn_cast<AffineDimExpr>(expr))
     return loops[dim.getPosition()];
@@ -177,6 +185,12 @@ Value VectorEmitter::multiplyAdd(Value x, Value y, Value sum) {
   if (cpu.fma)
     return vector::FMAOp::create(b, x, y, sum);
   return arith::AddFOp::create(b, arith::MulFOp::create(b, x, y), sum);
+}
+
+Value VectorEmitter::addUp(Value x, Value y) {
+  if (sumType.isF32())
+    return arith::AddFOp::create(b, x, y);
+  return arith::AddIOp::create(b, x, y);
 }
 
 //===----------------------------------------------------------------------===//

@@ -18,6 +18,16 @@ namespace mlir::moe {
 /// The value of each loop of a generic; null for those that are not open.
 using Loops = SmallVector<Value>;
 
+/// Where a tile of a matrix product's result begins, and how large it is.
+struct TileSite {
+  Value row;
+  int64_t rows;
+  Value panel;
+  int64_t panels;
+  /// Which it is of the tiles that share its panels.
+  Value position;
+};
+
 /// Code generation for one generic (and the generics fused into it).
 class VectorEmitter {
 public:
@@ -33,14 +43,25 @@ public:
 private:
   bool isContraction();
   void emitContraction();
-  void emitContractionTile(Value rowStart, int64_t rows, Value panelStart,
-                           int64_t panels, Value position, Loops loops,
-                           Value &out);
+  Value emitTile(TileSite site, Loops loops, Value out);
   /// Whether the CPU multiplies this product's rows two at a time.
   bool isPaired() const;
-  /// As emitContractionTile, for an even number of rows.
-  void emitPairs(Value rowStart, int64_t rows, Value panelStart, int64_t panels,
-                 Value position, Loops loops, Value &out);
+  /// As emitTile, for an even number of rows.
+  Value emitPairs(const TileSite &site, Loops loops, Value out);
+  /// Whether vectors of the weight are multiplied by lanes of the input's.
+  bool isByLane() const;
+  /// As emitTile.
+  Value emitByLane(const TileSite &site, Loops loops, Value out);
+  /// Sets the loops over the result to row `r` and panel `p` of the tile, the
+  /// first lane.
+  void enter(const TileSite &site, int64_t r, int64_t p, Loops &loops);
+  /// Sums over k, by all of its loops: `count` vectors of `type`, each in as
+  /// many parts, which `add` is given one part after the other, with `size`
+  /// steps from `k` on: `steps`, or fewer at the end.
+  using AddSteps =
+      function_ref<void(Value k, int64_t size, MutableArrayRef<Value> sums)>;
+  SmallVector<Value> sumOverDepth(int64_t count, VectorType type, int64_t parts,
+                                  int64_t steps, Loops &loops, AddSteps add);
   /// What follows the product, for `value` of the result's element at `loops`;
   /// the result with that stored in it.
   Value finish(Value value, const Loops &loops, Value out);
@@ -58,6 +79,8 @@ private:
   ProductKind kind() const {
     if (isPaired())
       return ProductKind::Pairs;
+    if (isByLane())
+      return ProductKind::ByLane;
     return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
   }
   /// The tile, also where the number of rows is not known.
@@ -67,9 +90,11 @@ private:
   Value ifBit(Value number, int64_t bit, Value &position, Value current,
               function_ref<Value(Value)> emit);
   /// Prefetches what this step over k of the tile has to bring in of the panels
-  /// that come after these; `tile` counts the tiles that share a panel.
-  void prefetchNext(Value k, Value tile, Value panelStart, int64_t panels,
-                    Loops loops);
+  /// that come after its own.
+  void prefetchNext(Value k, const TileSite &site, Loops loops);
+  /// As prefetchNext, for `size` steps from `k` on; returns these.
+  SmallVector<Value> prefetchSteps(Value k, int64_t size, const TileSite &site,
+                                   const Loops &loops);
   /// Whether this copies so that another dimension is the last one; sets
   /// `source` to the last one of the input, `lane` to that of the result.
   bool isTransposition();
@@ -119,6 +144,8 @@ private:
   Value inlineBody(linalg::GenericOp generic, ValueRange arguments,
                    bool vector);
   Value multiplyAdd(Value x, Value y, Value sum);
+  /// The sum of two sums of products.
+  Value addUp(Value x, Value y);
   Value zero(Type element) {
     return arith::ConstantOp::create(b, b.getZeroAttr(vectorType(element)));
   }
@@ -165,6 +192,9 @@ inline Value joinVectors(ImplicitLocOpBuilder &b, Value x, Value y) {
   return vector::ShuffleOp::create(b, x, y,
                                    llvm::to_vector(llvm::seq(2 * size)));
 }
+
+/// Vectors of one size side by side, a power of two of them.
+Value joinVectors(ImplicitLocOpBuilder &b, ArrayRef<Value> pieces);
 
 /// Whether the op sums products: out + a * b, of floats or integers, either
 /// factor perhaps extended to the type of the sum.

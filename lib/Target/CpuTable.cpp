@@ -20,17 +20,17 @@ static constexpr uint64_t kV4Features = kV3Features | MOE_X86_AVX512;
 
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name              arch             LLVM's name, features                         regs lanes fma    lookup bf16   int8   amx    mmla   features
-  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, false, false, false, false, false, 0},
-  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  false, false, false, false, false, kV3Features},
-  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  false, false, true,  false, false, kV3Features | MOE_X86_AVXVNNI},
-  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  true,  false, false, false, false, kV4Features},
-  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  true,  false, true,  false, false, kV4Features | MOE_X86_AVX512VNNI},
-  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  true,  true,  true,  false, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
-  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", 32, 16, true, true, true, true, true, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
-  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  false, false, false, false, false, 0},
-  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  false, false, true,  false, false, MOE_ARM_DOTPROD},
-  {"armv8.6-a",       Triple::aarch64, "generic",   "+neon,+dotprod,+bf16,+i8mm",      32,  4,    true,  false, true,  true,  false, true,  MOE_ARM_DOTPROD | MOE_ARM_BF16 | MOE_ARM_I8MM},
+  // name              arch             LLVM's name, features                         regs lanes fma    a cycle lane   lookup bf16   int8   amx    mmla   features
+  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, 2,      false, false, false, false, false, false, 0},
+  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  2,      false, false, false, false, false, false, kV3Features},
+  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  2,      false, false, false, true,  false, false, kV3Features | MOE_X86_AVXVNNI},
+  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  2,      false, true,  false, false, false, false, kV4Features},
+  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  2,      false, true,  false, true,  false, false, kV4Features | MOE_X86_AVX512VNNI},
+  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  2,      false, true,  true,  true,  false, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
+  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", 32, 16, true, 2, false, true, true, true, true, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
+  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  4,      true,  false, false, false, false, false, 0},
+  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  4,      true,  false, false, true,  false, false, MOE_ARM_DOTPROD},
+  {"armv8.6-a",       Triple::aarch64, "generic",   "+neon,+dotprod,+bf16,+i8mm",      32,  4,    true,  4,      true,  false, true,  true,  false, true,  MOE_ARM_DOTPROD | MOE_ARM_BF16 | MOE_ARM_I8MM},
 };
 // clang-format on
 

@@ -20,6 +20,10 @@ enum class ProductKind {
   /// Multiplies and adds vectors of the weight by one number of the input each,
   /// or by as many as one instruction sums up.
   Plain,
+  /// Multiplies vectors of the weight, loaded one by one, by single lanes of
+  /// the
+  /// input, whose rows are loaded as vectors along k.
+  ByLane,
   /// Takes weights apart, for an f32 input: two vectors of bf16 from one. (The
   /// head's of int8 are four, but it has one row, whose tile is fixed.)
   Widening,

@@ -30,6 +30,10 @@ struct CpuLevel {
   int64_t registers, lanes;
   /// Fused multiply-add; without it, it is a product and a sum.
   bool fma;
+  /// How many of them the best of the CPUs begin in a cycle.
+  int64_t fmaPerCycle;
+  /// A form of it that takes one factor from a single lane of a vector.
+  bool fmaByLane;
   /// An instruction that looks up each lane of a vector in a table of as many
   /// entries as a panel has lanes.
   bool lookup;

@@ -78,12 +78,12 @@ TEST(RegisterTile, SevenRowsOfPatchesTakeTheirTimeOnly) {
 }
 
 TEST(RegisterTile, OneRowIsAStreamInParts) {
-  // Eight multiply-adds are under way at any time: one vector of AVX-512 makes
-  // a panel, two of AVX2, four of SSE and NEON.
+  // Eight multiply-adds are under way at any time, 16 of NEON: one vector of
+  // AVX-512 makes a panel, two of AVX2, four of SSE and NEON.
   for (auto [name, parts] : {std::pair<const char *, int64_t>{"x86-64-v4", 8},
                              {"x86-64-v3", 4},
                              {"x86-64", 2},
-                             {"armv8-a", 2}}) {
+                             {"armv8-a", 4}}) {
     RegisterTile tile = chooseRegisterTile(1, 48, level(name));
     EXPECT_EQ(tile.rows, 1);
     EXPECT_EQ(tile.panels, 1);
@@ -105,6 +105,24 @@ TEST(RegisterTile, EqualTilesLoadLess) {
   RegisterTile tile = chooseRegisterTile(50, 12, level("x86-64-v4"));
   EXPECT_EQ(tile.rows, 9);
   EXPECT_EQ(tile.panels, 3);
+}
+
+TEST(RegisterTile, LanesOfTheInputLeaveRoomForMostSums) {
+  // 24 of 32 registers hold sums; the others six rows of the input and two
+  // vectors of the weight, whatever remains of the rows.
+  const CpuLevel &cpu = level("armv8-a");
+  constexpr ProductKind kind = ProductKind::ByLane;
+  for (int64_t panels : {4, 6, 12, 16, 18, 36, 48})
+    for (int64_t rows : {50, 196, 197}) {
+      RegisterTile tile = chooseRegisterTile(rows, panels, cpu, kind);
+      EXPECT_EQ(tile.rows, 6) << rows << " x " << panels;
+      EXPECT_EQ(tile.panels, 1);
+    }
+  EXPECT_EQ(partsOfDepth(6, 1, cpu, kind), 1);
+  // Four multiply-adds a cycle, of a latency of four.
+  EXPECT_EQ(partsOfDepth(4, 1, cpu, kind), 1);
+  EXPECT_EQ(partsOfDepth(3, 1, cpu, kind), 2);
+  EXPECT_EQ(partsOfDepth(1, 1, cpu, kind), 4);
 }
 
 TEST(Prefetch, CoversTheNextPanels) {
