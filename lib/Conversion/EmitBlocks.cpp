@@ -28,11 +28,8 @@ static constexpr int64_t kFewRows = 8;
 static constexpr int64_t kFewPanels = 2;
 
 bool VectorEmitter::isTiled() const {
-  return cpu.amx && isDot && row && !ShapedType::isDynamic(ranges[*row]) &&
-         ranges[*row] >= kFewRows && ranges[panel] > kFewPanels &&
-         outer.empty() && middle.empty() && reduction.size() == 1 &&
-         aMap.getNumResults() == 2 &&
-         aMap.getResult(0) == getAffineDimExpr(*row, b.getContext());
+  return cpu.amx && isDot && columnBits() == 32 && isMatrix() &&
+         ranges[*row] >= kFewRows && ranges[panel] > kFewPanels;
 }
 
 namespace {

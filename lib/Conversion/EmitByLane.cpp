@@ -26,10 +26,15 @@ static bool goesAlong(AffineExpr expr, AffineExpr dim) {
 
 bool VectorEmitter::isByLane() const {
   unsigned inner = reduction.back();
-  return cpu.fmaByLane && side == 1 && ranges[inner] >= cpu.lanes &&
-         aMap.getNumResults() > 0 &&
-         goesAlong(aMap.getResults().back(),
-                   getAffineDimExpr(inner, b.getContext()));
+  if (!cpu.fmaByLane || isDot || aMap.getNumResults() == 0)
+    return false;
+  AffineExpr last = aMap.getResults().back();
+  AffineExpr k = getAffineDimExpr(inner, b.getContext());
+  // Weights that lie together are multiplied by inputs that do.
+  if (side > 1)
+    return side % cpu.lanes == 0 &&
+           last == k * side + getAffineDimExpr(sideDim, b.getContext());
+  return ranges[inner] >= cpu.lanes && goesAlong(last, k);
 }
 
 Value VectorEmitter::emitByLane(const TileSite &site, Loops loops, Value out) {
@@ -39,37 +44,53 @@ Value VectorEmitter::emitByLane(const TileSite &site, Loops loops, Value out) {
   int64_t parts = partsOfDepth(site.rows, site.panels, cpu, kind());
   auto type = VectorType::get({lanes}, sumType);
   auto add = [&](Value k, int64_t size, MutableArrayRef<Value> sums) {
-    // A vector of `lanes` steps, or a few single numbers at the end.
-    SmallVector<Value> vectors;
-    if (size == lanes)
-      for (int64_t r = 0; r < site.rows; ++r) {
+    // As whole vectors, or a few single numbers at the end.
+    SmallVector<SmallVector<Value>> vectors(site.rows);
+    bool isWhole = size * side % lanes == 0;
+    for (int64_t r = 0; isWhole && r < site.rows; ++r)
+      for (int64_t i = 0; i < size * side; i += lanes) {
         enter(site, r, 0, loops);
         loops[inner] = k;
-        vectors.push_back(loadVector(aTensor, evaluate(aMap, loops), lanes));
+        if (side > 1)
+          loops[sideDim] = index(i);
+        vectors[r].push_back(loadVector(aTensor, evaluate(aMap, loops), lanes));
       }
     auto input = [&](int64_t r, int64_t i) -> Value {
-      if (!vectors.empty())
-        return vector::ExtractOp::create(b, vectors[r], i);
+      if (isWhole)
+        return vector::ExtractOp::create(b, vectors[r][i / lanes], i % lanes);
       enter(site, r, 0, loops);
       return tensor::ExtractOp::create(b, aTensor, evaluate(aMap, loops));
     };
-    for (auto [i, own] : llvm::enumerate(prefetchSteps(k, size, site, loops))) {
-      loops[inner] = own;
+    auto addStep = [&](int64_t step, int64_t p, int64_t q) {
+      Value packed;
+      if (side > 1)
+        packed = loadPacked(loops, q * lanes * side, lanes * side);
+      for (int64_t which = 0; which < side; ++which) {
+        int64_t i = step * side + which;
+        enter(site, 0, p, loops);
+        loops[lane] = index(q * lanes);
+        Value weights = side > 1
+                            ? widen(packed, which)
+                            : loadVector(bTensor, evaluate(bMap, loops), lanes);
+        for (int64_t r = 0; r < site.rows; ++r) {
+          int64_t place = (r * site.panels + p) * perPanel + q;
+          Value &sum = sums[i % parts * count + place];
+          Value x = vector::BroadcastOp::create(b, type, input(r, i));
+          sum = multiplyAdd(x, weights, sum);
+        }
+      }
+    };
+    for (auto [step, own] :
+         llvm::enumerate(prefetchSteps(k, size, site, loops)))
       for (int64_t p = 0; p < site.panels; ++p)
         for (int64_t q = 0; q < perPanel; ++q) {
           enter(site, 0, p, loops);
-          loops[lane] = index(q * lanes);
-          Value weights = loadVector(bTensor, evaluate(bMap, loops), lanes);
-          for (int64_t r = 0; r < site.rows; ++r) {
-            Value &sum =
-                sums[i % parts * count + (r * site.panels + p) * perPanel + q];
-            Value x = vector::BroadcastOp::create(b, type, input(r, i));
-            sum = multiplyAdd(x, weights, sum);
-          }
+          loops[inner] = own;
+          addStep(step, p, q);
         }
-    }
   };
-  SmallVector<Value> sums = sumOverDepth(count, type, parts, lanes, loops, add);
+  int64_t steps = side > 1 ? 1 : lanes;
+  SmallVector<Value> sums = sumOverDepth(count, type, parts, steps, loops, add);
   for (int64_t r = 0; r < site.rows; ++r)
     for (int64_t p = 0; p < site.panels; ++p) {
       ArrayRef own =

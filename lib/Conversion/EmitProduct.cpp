@@ -60,13 +60,13 @@ bool VectorEmitter::isContraction() {
   sumType = getElementTypeOrSelf(op.getResult(0).getType());
   unsigned last = bMap.getDimPosition(bMap.getNumResults() - 1);
   if (last != lane) {
-    // Weights side by side, in 32 bits for each lane.
+    // Weights side by side, in 32 or 64 bits for each lane.
     Type element = getElementTypeOrSelf(bTensor.getType());
     side = ranges[last], sideDim = last;
     if (bMap.getNumResults() < 2 ||
         bMap.getDimPosition(bMap.getNumResults() - 2) != lane ||
         iterators[last] != IteratorType::reduction ||
-        side * element.getIntOrFloatBitWidth() != 32)
+        (columnBits() != 32 && columnBits() != 64))
       return false;
     Type input = getElementTypeOrSelf(aTensor.getType());
     isDot = input == element;
@@ -190,7 +190,7 @@ void VectorEmitter::prefetchNext(Value k, const TileSite &site, Loops loops) {
   loops[reduction.back()] = index(0);
   if (side > 1)
     loops[sideDim] = index(0);
-  for (int64_t i = 0; i < prefetchedLanes; i += kPanel) {
+  for (int64_t i = 0; i < prefetchedLanes; i += lanesOfLine(columnBits())) {
     loops[lane] = b.createOrFold<arith::AddIOp>(distance, index(i));
     // To the second-level cache: the first has no room for the next panels.
     memref::PrefetchOp::create(b, bMemory, evaluate(bMap, loops),
@@ -208,7 +208,8 @@ SmallVector<Value> VectorEmitter::prefetchSteps(Value k, int64_t size,
     steps.push_back(b.createOrFold<arith::AddIOp>(k, index(i)));
     // Steps that ask for the same line are one if they are next to each other:
     // this one is needed if the next would be more than a line from the last.
-    bool isNeeded = i == 0 || (i + 1) * prefetchedLanes - last > kPanel;
+    bool isNeeded =
+        i == 0 || (i + 1) * prefetchedLanes - last > lanesOfLine(columnBits());
     if (prefetchedLanes == 0 || !isNeeded)
       continue;
     last = i * prefetchedLanes;
@@ -217,11 +218,12 @@ SmallVector<Value> VectorEmitter::prefetchSteps(Value k, int64_t size,
   return steps;
 }
 
-Value VectorEmitter::loadPacked(Loops loops) {
-  loops[sideDim] = index(0);
+Value VectorEmitter::loadPacked(Loops loops, int64_t first, int64_t size) {
+  loops[lane] = loops[sideDim] = index(0);
   SmallVector<Value> indices = evaluate(bMap, loops);
   indices.pop_back();
-  return loadVector(bLanes, indices, kPanel * side);
+  indices.back() = index(first);
+  return loadVector(bLanes, indices, size);
 }
 
 void VectorEmitter::enter(const TileSite &site, int64_t r, int64_t p,
@@ -263,21 +265,11 @@ SmallVector<Value> VectorEmitter::sumOverDepth(int64_t count, VectorType type,
               SmallVector<Value>(count, none), overDepth);
 }
 
-Value VectorEmitter::emitTile(TileSite site, Loops loops, Value out) {
+Value VectorEmitter::emitTile(const TileSite &site, Loops loops, Value out) {
   if (isByLane())
     return emitByLane(site, loops, out);
-  bool prefetches = true;
-  if (isPaired() && site.rows > 1) {
-    TileSite pairs = site;
-    pairs.rows = site.rows / 2 * 2;
-    out = emitPairs(pairs, loops, out);
-    if (pairs.rows == site.rows)
-      return out;
-    site.row = b.createOrFold<arith::AddIOp>(site.row, index(pairs.rows));
-    site.rows = 1;
-    // The pairs have prefetched what this tile has to.
-    prefetches = false;
-  }
+  if (isByColumns())
+    return emitColumns(site, loops, out);
   int64_t rows = site.rows, panels = site.panels, count = rows * panels;
   auto loadWeights = [&](int64_t p) {
     enter(site, 0, p, loops);
@@ -327,7 +319,7 @@ Value VectorEmitter::emitTile(TileSite site, Loops loops, Value out) {
                      for (int64_t part = 0; part < size; ++part) {
                        Value own =
                            b.createOrFold<arith::AddIOp>(k, index(part));
-                       if (prefetches && prefetchedLanes > 0)
+                       if (prefetchedLanes > 0)
                          prefetchNext(own, site, loops);
                        loops[reduction.back()] = own;
                        addStep(all.slice(part * count, count));
@@ -444,7 +436,9 @@ void VectorEmitter::emitContraction() {
   if (isTiled())
     bTiles = weightMemory(b, bLanes);
   if (bMemory)
-    prefetchedLanes = planPrefetch(tile.panels, tiles);
+    prefetchedLanes = planPrefetch(tile.panels, tiles, columnBits());
+  if (isByColumns())
+    packInput();
   Loops loops(ranges.size());
   // Panels outside: a panel stays in the cache for all rows, and the weight is
   // streamed once.

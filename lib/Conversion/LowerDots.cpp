@@ -142,28 +142,20 @@ Value DotBuilder::build(DotOp op) {
   return joinVectors(b, pieces);
 }
 
-/// A matrix instruction for each pair of columns. Both steps of a column lie
-/// side by side in it: in words, those of one step between those of the other.
+/// A matrix instruction for each pair of columns.
 Value DotBuilder::build(PairDotOp op) {
   if (!cpu.mmla)
     return {};
   auto type = cast<VectorType>(op.getSums().getType());
-  Type element = type.getElementType(), inputs = op.getInputs().getType();
-  int64_t lanes = type.getNumElements(), step = lanes / 2;
-  Value words = vector::BitCastOp::create(b, vectorOf(lanes, b.getI32Type()),
-                                          op.getWeights());
+  Type element = type.getElementType();
+  int64_t numbers = cast<VectorType>(op.getInputs().getType()).getNumElements();
   SmallVector<Value> blocks;
-  for (int64_t column = 0; column < step; column += 2) {
-    Value own = vector::ShuffleOp::create(
-        b, words, words,
-        ArrayRef{column, step + column, column + 1, step + column + 1});
-    Value weights = vector::BitCastOp::create(b, inputs, own);
-    blocks.push_back(
-        call(element.isF32() ? "llvm.aarch64.neon.bfmmla"
-                             : "llvm.aarch64.neon.smmla",
-             vectorOf(4, element),
-             {part(op.getSums(), 2 * column, 4), op.getInputs(), weights}));
-  }
+  for (int64_t i = 0; i < type.getNumElements() / 4; ++i)
+    blocks.push_back(call(element.isF32() ? "llvm.aarch64.neon.bfmmla"
+                                          : "llvm.aarch64.neon.smmla",
+                          vectorOf(4, element),
+                          {part(op.getSums(), 4 * i, 4), op.getInputs(),
+                           part(op.getWeights(), numbers * i, numbers)}));
   return joinVectors(b, blocks);
 }
 

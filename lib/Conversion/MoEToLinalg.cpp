@@ -39,7 +39,8 @@ Value MoELowering::packed(Value weight, int64_t outGroup, int64_t inGroup) {
   int64_t depth =
       inGroup ? inputs / inGroup * numPanels(inGroup) * kPanel : inputs;
   Type element = type.getElementType();
-  int64_t side = 32 / element.getIntOrFloatBitWidth();
+  int64_t side =
+      element.isF32() ? 1 : columnBits / element.getIntOrFloatBitWidth();
   Value panelsOf = weights(
       weight, ".packed", [&](OpBuilder &builder, Location loc, Value base) {
         return PackPanelsOp::create(
@@ -699,6 +700,8 @@ LogicalResult MoELowering::run() {
 namespace {
 struct ConvertMoEToLinalg
     : moe::impl::ConvertMoEToLinalgBase<ConvertMoEToLinalg> {
+  using ConvertMoEToLinalgBase::ConvertMoEToLinalgBase;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto function = module.lookupSymbol<func::FuncOp>(kRunFunction);
@@ -706,7 +709,7 @@ struct ConvertMoEToLinalg
       module.emitOpError() << "has no function @" << kRunFunction;
       return signalPassFailure();
     }
-    if (failed(MoELowering(module, function).run()))
+    if (failed(MoELowering(module, function, columnBits).run()))
       signalPassFailure();
   }
 };

@@ -24,8 +24,10 @@ inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 /// Lowers the run function op by op into a new one.
 class MoELowering {
 public:
-  MoELowering(ModuleOp module, func::FuncOp source)
-      : source(source), b(source.getLoc(), source), deriver(module) {}
+  /// Of a weight below f32, `columnBits` of each column lie together.
+  MoELowering(ModuleOp module, func::FuncOp source, int64_t columnBits)
+      : source(source), b(source.getLoc(), source), deriver(module),
+        columnBits(columnBits) {}
 
   LogicalResult run();
 
@@ -192,6 +194,7 @@ private:
   func::FuncOp source;
   ImplicitLocOpBuilder b;
   ParamDeriver deriver;
+  int64_t columnBits;
   DenseMap<Value, Value> lowered;
   Value logitsMemory, routesMemory;
   // While the region of an expert that takes tokens is lowered: how many, and

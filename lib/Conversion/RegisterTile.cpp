@@ -15,32 +15,61 @@ static int64_t registersPerPanel(const CpuLevel &cpu) {
   return kPanel / cpu.lanes;
 }
 
+/// Vectors of sums that a tile has.
+static int64_t numSums(int64_t rows, int64_t panels, const CpuLevel &cpu,
+                       ProductKind kind) {
+  int64_t vectors = panels * registersPerPanel(cpu);
+  switch (kind) {
+  case ProductKind::Columns: // two halves of each column
+    return 2 * rows * vectors;
+  case ProductKind::Pairs:
+    return (rows + 1) / 2 * 2 * vectors;
+  default:
+    return rows * vectors;
+  }
+}
+
+/// Registers for what is multiplied.
+static int64_t numFactors(int64_t rows, int64_t panels, const CpuLevel &cpu,
+                          ProductKind kind) {
+  int64_t vectors = panels * registersPerPanel(cpu);
+  switch (kind) {
+  case ProductKind::Plain:
+    // The weight's vectors and one broadcast; without multiply-add, the product
+    // needs a register of its own.
+    return vectors + 1 + (cpu.fma ? 0 : 1);
+  case ProductKind::Widening:
+    // The other halves, and the mask that cuts them out.
+    return 2 * vectors + 2;
+  case ProductKind::ByLane:
+    // A vector of each row, the weight's that is multiplied and the next.
+    return rows + 2;
+  case ProductKind::WideningByLane:
+    // Two vectors of weights, what they are taken apart into, and the mask.
+    return rows + 5;
+  case ProductKind::Columns: {
+    // Without the instruction, products in vectors of 16 bits.
+    int64_t products = cpu.dotInt8 ? 0 : 8;
+    return rows + 2 + products;
+  }
+  case ProductKind::Pairs:
+    return (rows + 1) / 2 + 2;
+  }
+  llvm_unreachable("unknown kind");
+}
+
 static bool fits(int64_t rows, int64_t panels, const CpuLevel &cpu,
                  ProductKind kind, int64_t parts = 1) {
-  int64_t vectors = panels * registersPerPanel(cpu);
-  int64_t accumulators = parts * rows * vectors;
-  // The weight's vectors and one broadcast; without multiply-add, the product
-  // needs a register of its own.
-  int64_t others = vectors + 1 + (cpu.fma ? 0 : 1);
-  // A vector of each row, the weight's that is multiplied and the next.
-  if (kind == ProductKind::ByLane)
-    others = rows + 2;
-  // The other halves, and the mask that cuts them out.
-  if (kind == ProductKind::Widening)
-    others += vectors + 1;
-  // Pairs of rows; each vector of the weight is two of half as many columns.
-  if (kind == ProductKind::Pairs) {
-    accumulators = parts * ((rows + 1) / 2 * 2) * vectors;
-    others = (rows + 1) / 2 + 2 * vectors;
-  }
-  return accumulators + others <= cpu.registers;
+  return parts * numSums(rows, panels, cpu, kind) +
+             numFactors(rows, panels, cpu, kind) <=
+         cpu.registers;
 }
 
 static constexpr int64_t latency = 4; // cycles, of a multiply-add
 
 int64_t mlir::moe::partsOfDepth(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu, ProductKind kind) {
-  int64_t sums = rows * panels * registersPerPanel(cpu);
+  int64_t sums = numSums(rows, panels, cpu, kind);
   int64_t underWay = cpu.fmaPerCycle * latency;
   int64_t parts = (underWay + sums - 1) / sums;
   while (parts > 1 && !fits(rows, panels, cpu, kind, parts))
@@ -52,18 +81,20 @@ int64_t mlir::moe::partsOfDepth(int64_t rows, int64_t panels,
 static int64_t stepCost(int64_t rows, int64_t panels, const CpuLevel &cpu,
                         ProductKind kind) {
   int64_t vectors = panels * registersPerPanel(cpu);
-  int64_t halves = kind == ProductKind::Widening ? 2 : 1;
+  bool isWidening =
+      kind == ProductKind::Widening || kind == ProductKind::WideningByLane;
+  int64_t halves = isWidening ? 2 : 1;
   int64_t arithmetic = halves * rows * vectors * (cpu.fma ? 1 : 2);
-  if (kind == ProductKind::Widening)
+  if (isWidening)
     arithmetic += halves * vectors;
   int64_t loads = vectors + halves * rows;
-  if (kind == ProductKind::ByLane)
+  if (kind == ProductKind::ByLane || kind == ProductKind::WideningByLane)
     loads = vectors + (rows + cpu.lanes - 1) / cpu.lanes;
-  if (kind == ProductKind::Pairs) {
-    // Half as many instructions as dot products, and one to arrange each vector
-    // of the weight.
-    arithmetic = rows / 2 * vectors + rows % 2 * vectors + vectors;
-    loads = vectors + (rows + 1) / 2;
+  // Of two steps: a pair of rows takes half as many instructions as two rows.
+  if (kind == ProductKind::Columns || kind == ProductKind::Pairs) {
+    int64_t groups = kind == ProductKind::Pairs ? (rows + 1) / 2 : rows;
+    arithmetic = 2 * groups * vectors;
+    loads = 2 * vectors + groups;
   }
   int64_t parts = partsOfDepth(rows, panels, cpu, kind);
   return std::max(
@@ -89,6 +120,9 @@ RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
   for (int64_t p = 1; p <= std::min(panels, cpu.registers); ++p) {
     for (int64_t r = 1;
          r <= rows && (fits(r, p, cpu, kind) || (r == 1 && p == 1)); ++r) {
+      // Pairs begin at even rows.
+      if (kind == ProductKind::Pairs && r % 2 != 0 && r != rows)
+        continue;
       Cost cost{0, 0};
       auto add = [&](int64_t times, int64_t tileRows, int64_t tilePanels) {
         if (times == 0 || tileRows == 0 || tilePanels == 0)
@@ -109,13 +143,15 @@ RegisterTile mlir::moe::chooseRegisterTile(int64_t rows, int64_t panels,
   return best;
 }
 
-int64_t mlir::moe::planPrefetch(int64_t panels, int64_t tiles) {
+int64_t mlir::moe::planPrefetch(int64_t panels, int64_t tiles,
+                                int64_t columnBits) {
   // A single tile reads the weight as a stream, which the CPU foresees.
   if (tiles < 2)
     return 0;
   int64_t lanes = (panels * kPanel + tiles - 1) / tiles;
   // Beyond a line, only whole lines.
-  if (lanes > kPanel)
-    lanes = (lanes + kPanel - 1) / kPanel * kPanel;
+  int64_t line = lanesOfLine(columnBits);
+  if (lanes > line)
+    lanes = (lanes + line - 1) / line * line;
   return lanes;
 }

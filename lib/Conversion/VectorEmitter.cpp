@@ -108,24 +108,35 @@ Value VectorEmitter::broadcast(Value scalar) {
 }
 
 Value VectorEmitter::widen(Value bits, int64_t which) {
-  Value lanes = vector::BitCastOp::create(b, vectorType(b.getI32Type()), bits);
+  int64_t words = columnBits() / 32, perWord = side / words;
+  int64_t columns = cast<VectorType>(bits.getType()).getNumElements() / side;
+  auto wordsType = VectorType::get({columns * words}, b.getI32Type());
+  auto type = VectorType::get({columns}, b.getI32Type());
+  auto wide = VectorType::get({columns}, b.getF32Type());
+  Value lanes = vector::BitCastOp::create(b, wordsType, bits);
+  if (words > 1) {
+    SmallVector<int64_t> own;
+    for (int64_t c = 0; c < columns; ++c)
+      own.push_back(c * words + which / perWord);
+    lanes = vector::ShuffleOp::create(b, lanes, lanes, own);
+    which %= perWord;
+  }
   auto constant = [&](int32_t value) -> Value {
     return arith::ConstantOp::create(
-        b, DenseElementsAttr::get(vectorType(b.getI32Type()),
-                                  b.getI32IntegerAttr(value)));
+        b, DenseElementsAttr::get(type, b.getI32IntegerAttr(value)));
   };
   if (getElementTypeOrSelf(bits.getType()).isInteger(8)) {
     if (which < 3)
       lanes = arith::ShLIOp::create(b, lanes, constant(24 - 8 * which));
     Value number = arith::ShRSIOp::create(b, lanes, constant(24));
-    return arith::SIToFPOp::create(b, vectorType(b.getF32Type()), number);
+    return arith::SIToFPOp::create(b, wide, number);
   }
   // A bf16 is the upper half of an f32.
   Value upper =
       which == 0
           ? arith::ShLIOp::create(b, lanes, constant(16)).getResult()
           : arith::AndIOp::create(b, lanes, constant(int32_t(0xffff0000)));
-  return arith::BitcastOp::create(b, vectorType(b.getF32Type()), upper);
+  return arith::BitcastOp::create(b, wide, upper);
 }
 
 Value VectorEmitter::load(Value value, AffineMap map, const Loops &loops,
@@ -144,9 +155,14 @@ Value VectorEmitter::store(Value value, Value tensor, AffineMap map,
   SmallVector<Value> indices = evaluate(map, loops);
   if (!isa<VectorType>(value.getType()))
     return tensor::InsertOp::create(b, value, tensor, indices);
+  return storeVector(value, tensor, indices);
+}
+
+Value VectorEmitter::storeVector(Value vector, Value tensor,
+                                 ValueRange indices) {
   bool inBounds = true;
   return vector::TransferWriteOp::create(
-             b, value, tensor, indices,
+             b, vector, tensor, indices,
              AffineMap::getMinorIdentityMap(indices.size(), 1, b.getContext()),
              ArrayRef<bool>(inBounds))
       .getResult();

@@ -43,11 +43,15 @@ public:
 private:
   bool isContraction();
   void emitContraction();
-  Value emitTile(TileSite site, Loops loops, Value out);
-  /// Whether the CPU multiplies this product's rows two at a time.
-  bool isPaired() const;
-  /// As emitTile, for an even number of rows.
-  Value emitPairs(const TileSite &site, Loops loops, Value out);
+  Value emitTile(const TileSite &site, Loops loops, Value out);
+  /// Whether the weight's columns are multiplied two at a time, and rows too.
+  bool isByColumns() const { return isDot && columnBits() == 64; }
+  bool isPaired() const { return isByColumns() && cpu.mmla && !isUnsigned; }
+  /// As emitTile; of pairs of rows if there is more than one row.
+  Value emitColumns(const TileSite &site, Loops loops, Value out);
+  /// Arranges the input of a product by columns as its tiles want it, if that
+  /// pays.
+  void packInput();
   /// Whether vectors of the weight are multiplied by lanes of the input's.
   bool isByLane() const;
   /// As emitTile.
@@ -65,6 +69,13 @@ private:
   /// What follows the product, for `value` of the result's element at `loops`;
   /// the result with that stored in it.
   Value finish(Value value, const Loops &loops, Value out);
+  /// Whether it is one matrix by another, of a known number of rows.
+  bool isMatrix() const {
+    return row && !ShapedType::isDynamic(ranges[*row]) && outer.empty() &&
+           middle.empty() && reduction.size() == 1 &&
+           aMap.getNumResults() == 2 &&
+           aMap.getResult(0) == getAffineDimExpr(*row, b.getContext());
+  }
   /// Whether the CPU's matrix registers do this product.
   bool isTiled() const;
   /// Panels of the result in blocks of matrix registers.
@@ -77,11 +88,12 @@ private:
   /// Rows of a block.
   int64_t blockRows() const;
   ProductKind kind() const {
-    if (isPaired())
-      return ProductKind::Pairs;
+    if (isByColumns())
+      return isPaired() ? ProductKind::Pairs : ProductKind::Columns;
+    bool isWidening = side > 1 && !isDot;
     if (isByLane())
-      return ProductKind::ByLane;
-    return side > 1 && !isDot ? ProductKind::Widening : ProductKind::Plain;
+      return isWidening ? ProductKind::WideningByLane : ProductKind::ByLane;
+    return isWidening ? ProductKind::Widening : ProductKind::Plain;
   }
   /// The tile, also where the number of rows is not known.
   RegisterTile chooseTile(int64_t rows, int64_t panels);
@@ -133,13 +145,18 @@ private:
   Value load(Value value, AffineMap map, const Loops &loops,
              std::optional<unsigned> lane);
   Value loadVector(Value tensor, ValueRange indices, int64_t lanes = kPanel);
-  /// Of a contraction with weights side by side, those of a panel and step.
-  Value loadPacked(Loops loops);
+  /// Of a contraction with weights side by side, those of a panel and step: all
+  /// of them, or `size` from `first` on.
+  Value loadPacked(Loops loops, int64_t first, int64_t size);
+  Value loadPacked(const Loops &loops) {
+    return loadPacked(loops, 0, kPanel * side);
+  }
   Value broadcast(Value scalar);
-  /// Of the packed weights `bits`, those with number `which` in each lane, as
-  /// f32.
+  /// Of the packed weights `bits` of some columns, those with number `which` in
+  /// each of them, as f32.
   Value widen(Value bits, int64_t which);
   Value store(Value value, Value tensor, AffineMap map, const Loops &loops);
+  Value storeVector(Value vector, Value tensor, ValueRange indices);
   /// The body's yielded value for these arguments, scalars or vectors.
   Value inlineBody(linalg::GenericOp generic, ValueRange arguments,
                    bool vector);
@@ -171,9 +188,17 @@ private:
   Value bMemory; // The weight in memory, to prefetch; null for activations.
   Type sumType;
   // Of a contraction with a weight of bf16 or i8: how many of its numbers lie
-  // side by side in a lane, and their dimension.
+  // side by side in a column, and their dimension.
   int64_t side = 1;
   unsigned sideDim = 0;
+  /// Bits of them.
+  int64_t columnBits() const {
+    Type element = getElementTypeOrSelf(bTensor.getType());
+    return side * element.getIntOrFloatBitWidth();
+  }
+  // Of one by columns, if it was arranged: the input [groups of rows, k, a
+  // vector].
+  Value packedInput;
   // The weight with lanes and numbers as one dimension; the same in memory, as
   // rows of 64 bytes, null for activations.
   Value bLanes, bTiles;

@@ -154,11 +154,11 @@ LogicalResult PairDotOp::verify() {
       inputs.getElementType() != weights.getElementType())
     return emitOpError() << "cannot sum products of " << inputs << " and "
                          << weights << " in " << sums;
-  int64_t side = isInteger ? 4 : 2;
-  if (sums.getNumElements() % 4 != 0 || inputs.getNumElements() != 4 * side ||
-      weights.getNumElements() != side * sums.getNumElements())
-    return emitOpError() << "expected " << 4 * side << " inputs and " << side
-                         << " weights for each of " << sums << ", found "
+  int64_t side = isInteger ? 8 : 4;
+  if (sums.getNumElements() % 4 != 0 || inputs.getNumElements() != 2 * side ||
+      2 * weights.getNumElements() != side * sums.getNumElements())
+    return emitOpError() << "expected " << 2 * side << " inputs and " << side
+                         << " weights for each two of " << sums << ", found "
                          << inputs << " and " << weights;
   return success();
 }

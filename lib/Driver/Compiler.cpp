@@ -553,7 +553,11 @@ LogicalResult Compilation::run() {
       countMultiplyAdds(module->lookupSymbol<func::FuncOp>(kRunFunction));
   if (options.kind == EmitKind::Optimized)
     return emitStage(*module);
-  if (failed(runPasses(*module, buildLinalgPipeline)))
+  // Arm's matrix instructions take two columns of 64 bits.
+  int64_t columnBits = options.triple.isAArch64() ? 64 : 32;
+  if (failed(runPasses(*module, [&](OpPassManager &pm) {
+        buildLinalgPipeline(pm, columnBits);
+      })))
     return failure();
   if (options.kind == EmitKind::Linalg)
     return emitStage(*module);

@@ -39,8 +39,10 @@ void mlir::moe::buildPrecisionPipeline(OpPassManager &pm,
   cleanUp(pm);
 }
 
-void mlir::moe::buildLinalgPipeline(OpPassManager &pm) {
-  pm.addPass(moe::createConvertMoEToLinalg());
+void mlir::moe::buildLinalgPipeline(OpPassManager &pm, int64_t columnBits) {
+  ConvertMoEToLinalgOptions options;
+  options.columnBits = columnBits;
+  pm.addPass(moe::createConvertMoEToLinalg(options));
   cleanUp(pm);
   pm.addPass(moe::createPlaceWeights());
 }
@@ -87,6 +89,13 @@ void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
 }
 
 namespace {
+struct LinalgOptions : PassPipelineOptions<LinalgOptions> {
+  Option<int64_t> columnBits{
+      *this, "column-bits",
+      llvm::cl::desc("of a column of weights below f32, that lie together"),
+      llvm::cl::init(32)};
+};
+
 struct CpuOptions : PassPipelineOptions<CpuOptions> {
   Option<std::string> cpu{*this, "cpu", llvm::cl::desc("row of the CPU table"),
                           llvm::cl::init("x86-64")};
@@ -96,9 +105,11 @@ struct CpuOptions : PassPipelineOptions<CpuOptions> {
 void mlir::moe::registerPipelines() {
   PassPipelineRegistration<>("moe-optimize", "moe to moe: the optimisations",
                              buildOptimizePipeline);
-  PassPipelineRegistration<>("moe-to-linalg",
-                             "moe to linalg on tensors in panel layout",
-                             buildLinalgPipeline);
+  PassPipelineRegistration<LinalgOptions>(
+      "moe-to-linalg", "moe to linalg on tensors in panel layout",
+      [](OpPassManager &pm, const LinalgOptions &options) {
+        buildLinalgPipeline(pm, options.columnBits);
+      });
   PassPipelineRegistration<CpuOptions>(
       "moe-to-vector", "linalg to loops over vectors",
       [](OpPassManager &pm, const CpuOptions &options) {

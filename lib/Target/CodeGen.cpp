@@ -72,12 +72,15 @@ llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
   variant->setDataLayout(destination.getDataLayout());
   variant->setTargetTriple(destination.getTargetTriple());
   std::string width = std::to_string(cpu.level->lanes * 32);
+  std::string features = cpu.level->llvmFeatures.str();
+  if (!cpu.level->tuning.empty())
+    features += "," + cpu.level->tuning.str();
   for (llvm::Function &function : *variant) {
     if (function.isDeclaration())
       continue;
     function.addFnAttr("target-cpu", cpu.level->llvmCpu);
-    if (!cpu.level->llvmFeatures.empty())
-      function.addFnAttr("target-features", cpu.level->llvmFeatures);
+    if (!features.empty())
+      function.addFnAttr("target-features", features);
     function.addFnAttr("tune-cpu", cpu.tune);
     // Else LLVM halves the vectors of CPUs that it deems slow with wide ones.
     function.addFnAttr("prefer-vector-width", width);

@@ -18,19 +18,29 @@ static constexpr uint64_t kV3Features =
 
 static constexpr uint64_t kV4Features = kV3Features | MOE_X86_AVX512;
 
+/// Register tiles leave hardly a register free. Scheduling for an in-order core
+/// (LLVM's generic one), and for some others, moves loads so early that sums
+/// are spilled in the innermost loops; for this one it does not.
+static constexpr llvm::StringLiteral kArm = "neoverse-v2";
+
+/// A pair of 128-bit loads is three micro-operations on Neoverse V2, one more
+/// than two loads. A step over k of products of two rows by two columns has
+/// many loads for its few products, which then wait for the decoder.
+static constexpr llvm::StringLiteral kSingleLoads = "+slow-paired-128";
+
 // clang-format off
 static const CpuLevel kLevels[] = {
-  // name              arch             LLVM's name, features                         regs lanes fma    a cycle lane   lookup bf16   int8   amx    mmla   features
-  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                16,  4,    false, 2,      false, false, false, false, false, false, 0},
-  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                16,  8,    true,  2,      false, false, false, false, false, false, kV3Features},
-  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        16,  8,    true,  2,      false, false, false, true,  false, false, kV3Features | MOE_X86_AVXVNNI},
-  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                32,  16,   true,  2,      false, true,  false, false, false, false, kV4Features},
-  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     32,  16,   true,  2,      false, true,  false, true,  false, false, kV4Features | MOE_X86_AVX512VNNI},
-  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         32,  16,   true,  2,      false, true,  true,  true,  false, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
-  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", 32, 16, true, 2, false, true, true, true, true, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
-  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           32,  4,    true,  4,      true,  false, false, false, false, false, 0},
-  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  32,  4,    true,  4,      true,  false, false, true,  false, false, MOE_ARM_DOTPROD},
-  {"armv8.6-a",       Triple::aarch64, "generic",   "+neon,+dotprod,+bf16,+i8mm",      32,  4,    true,  4,      true,  false, true,  true,  false, true,  MOE_ARM_DOTPROD | MOE_ARM_BF16 | MOE_ARM_I8MM},
+  // name              arch             LLVM's name, features                         schedule tuning      regs lanes fma    a cycle lane   lookup bf16   int8   amx    mmla   features
+  {"x86-64",          Triple::x86_64,  "x86-64",    "",                                "",      "",           16,  4,    false, 2,      false, false, false, false, false, false, 0},
+  {"x86-64-v3",       Triple::x86_64,  "x86-64-v3", "",                                "",      "",           16,  8,    true,  2,      false, false, false, false, false, false, kV3Features},
+  {"x86-64-v3+vnni",  Triple::x86_64,  "x86-64-v3", "+avxvnni",                        "",      "",           16,  8,    true,  2,      false, false, false, true,  false, false, kV3Features | MOE_X86_AVXVNNI},
+  {"x86-64-v4",       Triple::x86_64,  "x86-64-v4", "",                                "",      "",           32,  16,   true,  2,      false, true,  false, false, false, false, kV4Features},
+  {"x86-64-v4+vnni",  Triple::x86_64,  "x86-64-v4", "+avx512vnni",                     "",      "",           32,  16,   true,  2,      false, true,  false, true,  false, false, kV4Features | MOE_X86_AVX512VNNI},
+  {"x86-64-v4+bf16",  Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16",         "",      "",           32,  16,   true,  2,      false, true,  true,  true,  false, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16},
+  {"x86-64-v4+amx",   Triple::x86_64,  "x86-64-v4", "+avx512vnni,+avx512bf16,+amx-tile,+amx-bf16,+amx-int8", "", "", 32, 16, true, 2, false, true, true, true, true, false, kV4Features | MOE_X86_AVX512VNNI | MOE_X86_AVX512BF16 | MOE_X86_AMX},
+  {"armv8-a",         Triple::aarch64, "generic",   "+neon",                           kArm,    "",           32,  4,    true,  4,      true,  false, false, false, false, false, 0},
+  {"armv8-a+dotprod", Triple::aarch64, "generic",   "+neon,+dotprod",                  kArm,    "",           32,  4,    true,  4,      true,  false, false, true,  false, false, MOE_ARM_DOTPROD},
+  {"armv8.6-a",       Triple::aarch64, "generic",   "+neon,+dotprod,+bf16,+i8mm",      kArm,    kSingleLoads, 32,  4,    true,  4,      true,  false, true,  true,  false, true,  MOE_ARM_DOTPROD | MOE_ARM_BF16 | MOE_ARM_I8MM},
 };
 // clang-format on
 
@@ -80,12 +90,17 @@ static bool serves(const CpuLevel &level, const PrecisionSet &precisions) {
   return true;
 }
 
+static CpuTarget asTarget(const CpuLevel &level, StringRef cpu) {
+  StringRef tune = level.schedule;
+  return {&level, (tune.empty() ? cpu : tune).str()};
+}
+
 std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
                                                StringRef name,
                                                PrecisionSet precisions) {
   const CpuLevel *level = findCpuLevel(name);
   if (level && level->arch == triple.getArch())
-    return CpuTarget{level, level->llvmCpu.str()};
+    return asTarget(*level, level->llvmCpu);
   std::string cpu = name.str();
   if (name == "native") {
     if (Triple(llvm::sys::getProcessTriple()).getArch() != triple.getArch())
@@ -114,7 +129,7 @@ std::optional<CpuTarget> mlir::moe::resolveCpu(const Triple &triple,
       best = &level;
   if (!best)
     return std::nullopt;
-  return CpuTarget{best, cpu};
+  return asTarget(*best, cpu);
 }
 
 llvm::Expected<llvm::SmallVector<CpuTarget>>
@@ -124,7 +139,7 @@ mlir::moe::selectCpus(const Triple &triple, llvm::ArrayRef<std::string> names,
   if (names.empty())
     for (const CpuLevel &level : kLevels)
       if (level.arch == triple.getArch() && serves(level, precisions))
-        cpus.push_back({&level, level.llvmCpu.str()});
+        cpus.push_back(asTarget(level, level.llvmCpu));
   for (const std::string &name : names) {
     std::optional<CpuTarget> cpu = resolveCpu(triple, name, precisions);
     if (!cpu)

@@ -3,7 +3,6 @@
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+bf16 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V4
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+vnni --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V4
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v3+vnni --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V3
-// RUN: moe-opt %s --moe-vectorize=cpu=armv8.6-a --canonicalize --cse | FileCheck %s --check-prefixes=ALL,ARM
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v4+amx --canonicalize --cse | FileCheck %s --check-prefixes=ALL,AMX
 // RUN: moe-opt %s --moe-vectorize=cpu=x86-64 --canonicalize --cse | FileCheck %s --check-prefixes=ALL,V1
 
@@ -67,17 +66,6 @@ moe.param @w : tensor<6x32x32xbf16> in "shared" at 0 = {
 // V3-COUNT-5: moe.dot
 // V3-NOT: moe.dot
 // V3: scf.yield
-
-// Rows by pairs, two steps at once: eight bytes of each row, sixteen words of the
-// weight for each step. A row that is left over is a dot product.
-// ARM: :2 = scf.for %[[K:.*]] = %c0 to %c32 step %c2 iter_args(%{{.*}} -> (vector<32xf32>, vector<32xf32>)
-// ARM: vector.transfer_read %[[A]]{{.*}} : tensor<49x64xbf16>, vector<4xbf16>
-// ARM: vector.shuffle {{.*}} [0, 1, 2, 3, 4, 5, 6, 7] : vector<4xbf16>, vector<4xbf16>
-// ARM: moe.pair_dot {{.*}} : vector<32xf32>, vector<8xbf16>, vector<64xbf16>
-// ARM: moe.pair_dot
-// ARM: vector.shuffle {{.*}} [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29]
-// ARM: vector.shuffle {{.*}} [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31]
-// ARM: moe.dot {{.*}} : vector<16xf32>, vector<32xbf16>
 
 // Matrix registers: 49 rows are four tiles of 13, two in each block; the last one
 // begins at 36, in the one before it, whose three rows it skips. Panels go by two.

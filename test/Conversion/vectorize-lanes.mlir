@@ -28,8 +28,8 @@ moe.param @source : tensor<32x64xf32>
 // CHECK: memref.prefetch
 // CHECK: %[[W0:.*]] = vector.transfer_read %{{.*}}[%{{.*}}, %[[K]], %c0]{{.*}} vector<4xf32>
 // CHECK: %[[L:.*]] = vector.extract %[[X0]][0]
-// CHECK: %[[ALL:.*]] = vector.broadcast %[[L]] : f32 to vector<4xf32>
-// CHECK: vector.fma %[[ALL]], %[[W0]], %{{.*}} : vector<4xf32>
+// CHECK: %[[MANY:.*]] = vector.broadcast %[[L]] : f32 to vector<4xf32>
+// CHECK: vector.fma %[[MANY]], %[[W0]], %{{.*}} : vector<4xf32>
 // CHECK-COUNT-5: vector.fma
 // CHECK: vector.transfer_read %{{.*}}[%{{.*}}, %[[K]], %c4]{{.*}} vector<4xf32>
 // CHECK-NOT: memref.prefetch

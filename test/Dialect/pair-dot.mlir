@@ -21,7 +21,7 @@ func.func @sums(%s: vector<32xi32>, %a: vector<8xbf16>, %b: vector<64xbf16>) {
 // -----
 
 func.func @inputs(%s: vector<32xf32>, %a: vector<4xbf16>, %b: vector<64xbf16>) {
-  // expected-error@+1 {{'moe.pair_dot' op expected 8 inputs and 2 weights for each of 'vector<32xf32>', found 'vector<4xbf16>' and 'vector<64xbf16>'}}
+  // expected-error@+1 {{'moe.pair_dot' op expected 8 inputs and 4 weights for each two of 'vector<32xf32>', found 'vector<4xbf16>' and 'vector<64xbf16>'}}
   %0 = moe.pair_dot %s, %a, %b : vector<32xf32>, vector<4xbf16>, vector<64xbf16>
   return
 }
@@ -29,7 +29,7 @@ func.func @inputs(%s: vector<32xf32>, %a: vector<4xbf16>, %b: vector<64xbf16>) {
 // -----
 
 func.func @weights(%s: vector<32xf32>, %a: vector<8xbf16>, %b: vector<32xbf16>) {
-  // expected-error@+1 {{'moe.pair_dot' op expected 8 inputs and 2 weights for each of 'vector<32xf32>', found 'vector<8xbf16>' and 'vector<32xbf16>'}}
+  // expected-error@+1 {{'moe.pair_dot' op expected 8 inputs and 4 weights for each two of 'vector<32xf32>', found 'vector<8xbf16>' and 'vector<32xbf16>'}}
   %0 = moe.pair_dot %s, %a, %b : vector<32xf32>, vector<8xbf16>, vector<32xbf16>
   return
 }

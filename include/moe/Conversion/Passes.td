@@ -19,6 +19,9 @@ def ConvertMoEToLinalg : Pass<"convert-moe-to-linalg", "::mlir::ModuleOp"> {
     `(%image, %logits, %routes: memref<Rx4xi32>) -> i32` on memory, the last only if
     there are routers: rows of block, expert, gate (the bits of an f32), tokens.
   }];
+  let options = [Option<"columnBits", "column-bits", "int64_t", "32",
+    "of a weight below f32, how much of a column lies together: 32, or 64 for "
+    "instructions that take two columns at a time">];
   let dependentDialects = ["::mlir::moe::MoEDialect", "::mlir::linalg::LinalgDialect",
     "::mlir::tensor::TensorDialect", "::mlir::scf::SCFDialect",
     "::mlir::math::MathDialect", "::mlir::arith::ArithDialect",
@@ -57,17 +60,20 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     target's registers so that no poor remainder is left), whose accumulators
     live in registers through the loop over k; an element-wise generic that is
     its only reader becomes the tile's epilogue. A product with a single row is a
-    loop over panels, each of which sums parts of k side by side. While a tile of
+    loop over panels, each of which sums parts of k side by side. Where the CPU
+    multiplies by a lane of a vector, the input is loaded as vectors along k. While a tile of
     several rows works, it prefetches its share of the weight's next panels.
 
     A transposition goes through registers in blocks of 4 by 16 if the input's
     last dimension is a multiple of 4.
 
     A product of bf16 or i8, whose weights lie interleaved (`moe.pack_panels`),
-    takes steps of two or four over k: it becomes `moe.dot`s on vectors of the
-    sums' 16 lanes, of `moe.pair_dot`s on two rows, or, where the CPU has them
-    (AMX), of products of matrix registers. Where its inputs are f32, the weights
-    are widened in registers.
+    takes a step over k for as many inputs as lie side by side: it becomes
+    `moe.dot`s on vectors of the sums' 16 lanes, or, where the CPU has them (AMX),
+    products of matrix registers. If the inputs of a step are 64 bits, it becomes
+    `moe.pair_dot`s on two rows if the CPU has those, else `moe.dot`s that sum each
+    column in two halves; the input is arranged for them ahead, once for all
+    panels. Where a product's inputs are f32, the weights are widened in registers.
 
     Any other generic is done in vectors if it
     has a dimension of 16 lanes, else in scalars.

@@ -24,10 +24,14 @@ enum class ProductKind {
   /// the
   /// input, whose rows are loaded as vectors along k.
   ByLane,
+  /// Both: takes apart weights that it multiplies by lanes of the input.
+  WideningByLane,
   /// Takes weights apart, for an f32 input: two vectors of bf16 from one. (The
   /// head's of int8 are four, but it has one row, whose tile is fixed.)
   Widening,
-  /// Multiplies two rows by two columns.
+  /// Multiplies a row, or two, by two columns of 64 bits, loaded one vector
+  /// after the other.
+  Columns,
   Pairs
 };
 
@@ -53,7 +57,8 @@ int64_t partsOfDepth(int64_t rows, int64_t panels, const CpuLevel &cpu,
 /// Weights that are widened take the place of two vectors each, and an
 /// instruction for each half.
 ///
-/// Where rows are multiplied by pairs, a single row left over is a dot product.
+/// Where rows are multiplied by pairs, a tile has an even number of them, or
+/// all; a single row left over is a dot product.
 ///
 /// A single row is another matter: it reads every weight once. Its tile is one
 /// panel, which is a stream in memory; many panels at once would be streams at
@@ -62,16 +67,19 @@ RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
                                 const CpuLevel &cpu,
                                 ProductKind kind = ProductKind::Plain);
 
+/// How many lanes of a panel are a line of 64 bytes if each takes `columnBits`.
+inline int64_t lanesOfLine(int64_t columnBits) { return 64 * 8 / columnBits; }
+
 /// How `panels` panels that come next are prefetched by `tiles` tiles of rows,
 /// each of which makes as many steps over k as a panel has lines: each brings
 /// in its share, evenly over all its steps. A burst would take all the places
 /// where a core can wait for memory, and the loads that only go to the
 /// second-level cache would queue behind it.
 ///
-/// Returns how far each step advances, in channels; 0: nothing is prefetched. A
-/// line of 64 bytes has 16, so that two steps of 8 ask for the same one: that
-/// costs less than a branch.
-int64_t planPrefetch(int64_t panels, int64_t tiles);
+/// Returns how far each step advances, in channels; 0: nothing is prefetched.
+/// If a line has 16, two steps of 8 ask for the same one: that costs less than
+/// a branch.
+int64_t planPrefetch(int64_t panels, int64_t tiles, int64_t columnBits = 32);
 
 } // namespace mlir::moe
 

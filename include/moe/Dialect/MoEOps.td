@@ -895,21 +895,20 @@ def DotOp : MoE_Op<"dot", [Pure, AllTypesMatch<["sums", "result"]>,
 def PairDotOp : MoE_Op<"pair_dot", [Pure, AllTypesMatch<["sums", "result"]>]> {
   let summary = "products of two rows with the columns of a panel";
   let description = [{
-    What `moe.dot` is for one row, for two rows and two steps at once, in the form
-    that a matrix instruction has: for each pair of columns, `sums` has four lanes,
-    (row 0, column 0), (0, 1), (1, 0), (1, 1). The inputs are what row 0 has for
-    both steps, then what row 1 has; the weights are packed as for `moe.dot`, one
-    step after the other. Integers are signed.
+    What `moe.dot` is for one row, for two rows and twice as many inputs, in the
+    form that a matrix instruction has: for each pair of columns, `sums` has four
+    lanes, (row 0, column 0), (0, 1), (1, 0), (1, 1). The inputs are those of row 0,
+    then those of row 1; the weights are those of one column after the other.
+    Integers are signed.
 
-    Constraints: (1) with c columns, an even number, and n of 2 for bf16 and 4 for
-    i8: 2·c sums, 4·n inputs, 2·n·c weights; (2) sums are f32 for bf16 and i32 for
-    i8.
+    Constraints: (1) with c columns, an even number, and n of 4 for bf16 and 8 for
+    i8: 2·c sums, 2·n inputs, n·c weights; (2) sums are f32 for bf16 and i32 for i8.
 
     Example:
 
     ```mlir
     %1 = moe.pair_dot %0, %a, %b
-        : vector<32xf32>, vector<8xbf16>, vector<64xbf16>
+        : vector<4xf32>, vector<8xbf16>, vector<8xbf16>
     ```
   }];
   let arguments = (ins FixedVectorOfRankAndType<[1], [F32, I32]>:$sums,

@@ -25,7 +25,8 @@ void buildPrecisionPipeline(OpPassManager &pm,
                             const SetPrecisionOptions &options);
 
 /// `moe-to-linalg`: moe to linalg on tensors in panel layout, weights placed.
-void buildLinalgPipeline(OpPassManager &pm);
+/// Of weights below f32, `columnBits` of each column lie together.
+void buildLinalgPipeline(OpPassManager &pm, int64_t columnBits);
 
 /// `moe-to-vector`: linalg to loops over vectors for a row of the CPU table,
 /// still on tensors.

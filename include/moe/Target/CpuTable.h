@@ -26,6 +26,11 @@ struct CpuLevel {
   llvm::Triple::ArchType arch;
   /// LLVM's CPU with these instructions, and what it needs beyond.
   llvm::StringLiteral llvmCpu, llvmFeatures;
+  /// LLVM's CPU to schedule for, whichever of the level's was named; empty: the
+  /// one that was.
+  llvm::StringLiteral schedule;
+  /// LLVM's features that are no instructions, but say which are fast.
+  llvm::StringLiteral tuning;
   /// Vector registers, and f32 lanes in one vector.
   int64_t registers, lanes;
   /// Fused multiply-add; without it, it is a product and a sum.
@@ -58,7 +63,7 @@ const CpuLevel *findCpuLevel(llvm::StringRef name);
 /// A CPU to generate code for: instructions of `level`, scheduled for `tune`.
 struct CpuTarget {
   const CpuLevel *level;
-  /// An LLVM CPU name: the level's own, or what the user named.
+  /// An LLVM CPU name: what the level schedules for, or what the user named.
   std::string tune;
 };
 

@@ -125,6 +125,24 @@ TEST(RegisterTile, LanesOfTheInputLeaveRoomForMostSums) {
   EXPECT_EQ(partsOfDepth(1, 1, cpu, kind), 4);
 }
 
+TEST(RegisterTile, PairsBeginAtEvenRows) {
+  const CpuLevel &cpu = level("armv8.6-a");
+  for (int64_t panels : {1, 2, 4, 12})
+    for (int64_t rows = 2; rows <= 60; ++rows) {
+      RegisterTile tile =
+          chooseRegisterTile(rows, panels, cpu, ProductKind::Pairs);
+      EXPECT_TRUE(tile.rows % 2 == 0 || tile.rows == rows)
+          << rows << " x " << panels << ": " << tile.rows;
+    }
+  EXPECT_EQ(chooseRegisterTile(50, 12, cpu, ProductKind::Pairs).rows, 6);
+}
+
+TEST(RegisterTile, ProductsWithoutTheInstructionTakeRegisters) {
+  constexpr ProductKind kind = ProductKind::Columns;
+  EXPECT_EQ(chooseRegisterTile(50, 12, level("armv8-a+dotprod"), kind).rows, 3);
+  EXPECT_EQ(chooseRegisterTile(50, 12, level("armv8-a"), kind).rows, 2);
+}
+
 TEST(Prefetch, CoversTheNextPanels) {
   for (int64_t panels : {1, 2, 3, 8})
     for (int64_t tiles : {2, 3, 6, 10, 49}) {
@@ -134,6 +152,12 @@ TEST(Prefetch, CoversTheNextPanels) {
       EXPECT_LT((lanes - 16) * tiles, panels * 16);
       EXPECT_TRUE(lanes < 16 || lanes % 16 == 0) << lanes;
     }
+}
+
+TEST(Prefetch, LinesOfWideColumnsHaveFewerLanes) {
+  EXPECT_EQ(planPrefetch(1, 2, 64), 8);
+  EXPECT_EQ(planPrefetch(3, 4, 64), 16);
+  EXPECT_EQ(planPrefetch(3, 4, 32), 12);
 }
 
 TEST(Prefetch, ASingleTileIsAStream) { EXPECT_EQ(planPrefetch(8, 1), 0); }
