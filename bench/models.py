@@ -60,16 +60,19 @@ class Model:
 
     name: str
     spec: str
-    binaries: dict  # precision -> path
-    compile_seconds: dict  # precision -> seconds
     image: str
     images: str  # several, of which `image` is the first
-    onnx: dict  # precision -> form -> path
+    binaries: dict = dataclasses.field(default_factory=dict)  # precision -> path
+    compile_seconds: dict = dataclasses.field(default_factory=dict)  # by precision
+    onnx: dict = dataclasses.field(default_factory=dict)  # precision -> form -> path
+
+    def path(self, precision, suffix=""):
+        infix = "" if precision == "f32" else "." + precision
+        return os.path.join(os.path.dirname(self.spec), self.name + infix + suffix)
 
 
-def make(size, is_moe, folder, moe_compile, precisions):
-    """Random weights, a binary of ours for each precision, and the ONNX files, of
-    which there are none in bf16."""
+def write(size, is_moe, folder):
+    """Random weights and images, nothing compiled or exported yet."""
     name = f"vit_{size.layers}x{size.width}_p{size.patch}" + ("_moe" if is_moe else "")
     folder = os.path.join(folder, name)
     data = specification(size, is_moe)
@@ -79,19 +82,43 @@ def make(size, is_moe, folder, moe_compile, precisions):
     values = random_model.random_images(oracle.load_spec(spec), IMAGES, SEED)
     np.save(image, values[:1])
     np.save(images, values)
-    binaries, seconds, onnx = {}, {}, {}
+    return Model(name, spec, image, images)
+
+
+def compile_binary(model, precision, moe_compile):
+    """A binary of ours for this machine."""
+    path = model.binaries[precision] = model.path(precision)
+    start = time.monotonic()
+    subprocess.run(
+        [moe_compile, model.spec, "-o", path, "--precision", precision], check=True
+    )
+    model.compile_seconds[precision] = time.monotonic() - start
+
+
+def export(model, precision, is_moe):
+    """The ONNX files, of which there are none in bf16."""
+    if precision == "bf16":
+        return
+    model.onnx[precision] = {}
+    for form in ("gather", "if") if is_moe else ("dense",):
+        path = model.path(precision, f".{form}.onnx")
+        export_onnx.export(model.spec, form, path, precision == "int8")
+        model.onnx[precision][form] = path
+
+
+def make(size, is_moe, folder, moe_compile, precisions):
+    """Random weights, a binary of ours for each precision, and the ONNX files."""
+    model = write(size, is_moe, folder)
     for precision in precisions:
-        suffix = "" if precision == "f32" else "." + precision
-        binaries[precision] = os.path.join(folder, name + suffix)
-        command = [moe_compile, spec, "-o", binaries[precision]]
-        start = time.monotonic()
-        subprocess.run([*command, "--precision", precision], check=True)
-        seconds[precision] = time.monotonic() - start
-        if precision == "bf16":
-            continue
-        onnx[precision] = {}
-        for form in ("gather", "if") if is_moe else ("dense",):
-            path = os.path.join(folder, f"{name}{suffix}.{form}.onnx")
-            export_onnx.export(spec, form, path, precision == "int8")
-            onnx[precision][form] = path
-    return Model(name, spec, binaries, seconds, image, images, onnx)
+        compile_binary(model, precision, moe_compile)
+        export(model, precision, is_moe)
+    return model
+
+
+def select(names):
+    """The sizes of a list such as 12x192,6x64; all without one."""
+    wanted = names.split(",") if names else [str(size) for size in SIZES]
+    unknown = set(wanted) - {str(size) for size in SIZES}
+    if unknown:
+        sys.exit(f"unknown sizes: {', '.join(sorted(unknown))}")
+    return [size for size in SIZES if str(size) in wanted]

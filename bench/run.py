@@ -206,13 +206,7 @@ def parse_args():
 
 
 def run(args):
-    sizes = models.SIZES
-    if args.sizes:
-        wanted = args.sizes.split(",")
-        unknown = set(wanted) - {str(size) for size in sizes}
-        if unknown:
-            sys.exit(f"unknown sizes: {', '.join(sorted(unknown))}")
-        sizes = [size for size in sizes if str(size) in wanted]
+    sizes = models.select(args.sizes)
     peaks = measure.Peak(os.path.join(BUILD, "bench"))
     peer = measure.Peer(NODE_MODULES)
     results, failed = [], 0

@@ -5,27 +5,11 @@
 # bench/README.md.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+. bench/install.sh
 
 packages=(python3-onnx python3-numpy python3-matplotlib time)
 [[ " $* " != *" --kernels "* ]] || packages+=(libxsmm-dev libdnnl-dev)
-command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
-missing=()
-for package in "${packages[@]}"; do
-  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || true
-  [ "$status" = installed ] || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root=()
-  [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-  "${as_root[@]}" apt-get -qq update
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get -qq install --no-install-recommends "${missing[@]}"
-fi
-
+install_packages "${packages[@]}"
 scripts/build.sh
-mkdir -p build/bench
-cp bench/package.json build/bench/
-# Its install script only fetches what GPUs need.
-(cd build/bench && npm install --silent --no-audit --no-fund --ignore-scripts)
+install_peer
 exec /usr/bin/python3 bench/run.py "$@"
