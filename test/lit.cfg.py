@@ -39,7 +39,14 @@ config.substitutions += [
 config.available_features.add("host=" + platform.machine())
 # Binaries for AArch64 can be made where the compiler's build had a cross
 # compiler, and run where there is an emulator.
-if os.path.isdir(os.path.join(config.moe_build, "lib", "moe", "aarch64-linux-gnu")):
+runtime = os.path.join(config.moe_build, "lib", "moe", "aarch64-linux-gnu")
+if os.path.isfile(os.path.join(runtime, "libmoe_runtime.a")):
     config.available_features.add("runtime-aarch64")
 if shutil.which("qemu-aarch64"):
     config.available_features.add("qemu-aarch64")
+# Objects for other systems are linked by what stands in for their linkers.
+if shutil.which("aarch64-linux-gnu-gcc"):
+    config.available_features.add("cc-aarch64")
+tools = os.pathsep.join([config.llvm_tools_dir, os.environ["PATH"]])
+if shutil.which("ld64.lld", path=tools) and shutil.which("clang", path=tools):
+    config.available_features.add("ld64")

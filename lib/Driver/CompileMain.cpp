@@ -3,6 +3,7 @@
 #include "moe/Driver/Compiler.h"
 #include "moe/Driver/HostModel.h"
 #include "moe/Target/CodeGen.h"
+#include "moe/Target/Platform.h"
 
 #include "mlir/IR/AsmState.h"
 #include "mlir/IR/MLIRContext.h"
@@ -78,7 +79,10 @@ int mlir::moe::compileMain(int argc, char **argv) {
       "emit", cl::desc("what to write; 'help' lists the kinds"),
       cl::value_desc("KIND"), cl::init("exe"), cl::cat(category));
   static cl::opt<std::string> target(
-      "target", cl::desc("target triple (default: this machine)"),
+      "target",
+      cl::desc("target triple (default: this machine): x86_64-linux-gnu, "
+               "aarch64-linux-gnu, aarch64-linux-android; for obj and lib also "
+               "arm64-apple-macosx, arm64-apple-ios"),
       cl::value_desc("TRIPLE"), cl::cat(category));
   static cl::list<std::string> cpus(
       "cpu", cl::CommaSeparated,
@@ -171,15 +175,17 @@ int mlir::moe::compileMain(int argc, char **argv) {
   options.kind = info->kind;
 
   initializeCodeGen();
-  options.triple = llvm::Triple(llvm::Triple::normalize(
-      target.empty() ? llvm::sys::getProcessTriple() : target.getValue()));
+  llvm::Expected<llvm::Triple> triple = parseTarget(
+      target.empty() ? llvm::sys::getProcessTriple() : target.getValue());
+  if (!triple)
+    return usage(llvm::toString(triple.takeError()));
+  options.triple = *triple;
+  if (reportFiles.empty() && options.kind >= EmitKind::Shared &&
+      !canLink(options.triple))
+    return usage("--emit=" + emitName + " for '" + options.triple.str() +
+                 "' needs Apple's SDK; expected lib, obj, or a stage before "
+                 "them");
   options.cpus = cpus;
-  llvm::Expected<SmallVector<CpuTarget>> all =
-      selectCpus(options.triple, {}, PrecisionSet());
-  if (!all || all->empty() || !options.triple.isOSLinux())
-    return usage("target '" + options.triple.str() +
-                 "' is not supported, expected x86_64-linux-gnu or "
-                 "aarch64-linux-gnu");
   if (auto known = selectCpus(options.triple, options.cpus, PrecisionSet());
       !known)
     return usage(llvm::toString(known.takeError()));

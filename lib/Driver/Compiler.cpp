@@ -10,6 +10,7 @@
 #include "moe/Target/CodeGen.h"
 #include "moe/Target/Link.h"
 #include "moe/Target/ModelInfo.h"
+#include "moe/Target/Platform.h"
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/IR/Diagnostics.h"
@@ -144,6 +145,9 @@ private:
   LogicalResult emitCode();
   LogicalResult link(llvm::Module &code, llvm::TargetMachine &machine,
                      CompiledModel &compiled);
+  /// Links a shared library from an object.
+  llvm::Error linkLibrary(const std::string &object,
+                          llvm::TargetMachine &machine, llvm::raw_ostream &os);
   void countParameters(CompiledModel &compiled);
   /// Which precisions below f32 the model's products have.
   PrecisionSet precisions() const;
@@ -409,15 +413,48 @@ LogicalResult Compilation::emitCode() {
 // Files
 //===----------------------------------------------------------------------===//
 
+/// Places in a Mach-O file are 32-bit numbers; some are left for code and for
+/// the experts' alignment.
+static constexpr int64_t kLargestMachO = INT64_C(3) << 30;
+
+llvm::Error Compilation::linkLibrary(const std::string &object,
+                                     llvm::TargetMachine &machine,
+                                     llvm::raw_ostream &os) {
+  SmallVector<std::string> inputs{object};
+  // Android's loader looks for a symbol only in the libraries that are said to
+  // be needed. Of this one, the linker takes no more than its name.
+  ScratchFile empty, system;
+  if (options.triple.isAndroid()) {
+    llvm::LLVMContext llvmContext;
+    llvm::Module nothing("libc", llvmContext);
+    nothing.setTargetTriple(options.triple);
+    nothing.setDataLayout(machine.createDataLayout());
+    if (llvm::Error error =
+            empty.write("o", [&](llvm::raw_pwrite_stream &file) {
+              return moe::emit(nothing, machine,
+                               llvm::CodeGenFileType::ObjectFile, file);
+            }))
+      return error;
+    if (llvm::Error error =
+            system.write("so", [&](llvm::raw_pwrite_stream &file) {
+              return linkShared(empty.path(), "libc.so", options.triple, file);
+            }))
+      return error;
+    inputs.push_back(system.path());
+  }
+  return linkShared(inputs, llvm::sys::path::filename(output), options.triple,
+                    os);
+}
+
 LogicalResult Compilation::link(llvm::Module &code,
                                 llvm::TargetMachine &machine,
                                 CompiledModel &compiled) {
-  std::string runtimeName = (options.triple.getArchName() + "-linux-gnu").str();
-  std::string runtime = options.resources + "/" + runtimeName;
-  if (!llvm::sys::fs::is_directory(runtime))
+  std::string folder = runtimeFolder(options.triple);
+  std::string runtime = options.resources + "/" + folder;
+  if (options.kind == EmitKind::Exe &&
+      !llvm::sys::fs::exists(runtime + "/libmoe_runtime.a"))
     return fail(options.spec, "target",
-                "this compiler was built without the runtime for " +
-                    runtimeName);
+                "this compiler was built without the runtime for " + folder);
   if (llvm::Error error = linkBitcode(runtime + "/cpu-features.bc", code))
     return fail(std::move(error), "code generation");
 
@@ -432,6 +469,13 @@ LogicalResult Compilation::link(llvm::Module &code,
         });
     if (error)
       return fail(std::move(error), "weights");
+    int64_t end =
+        compiled.sections.back().begin + compiled.sections.back().size;
+    if (options.triple.isOSBinFormatMachO() && end > kLargestMachO)
+      return fail(options.spec, "target",
+                  "weights of " + Twine(end) +
+                      " bytes are too large for a Mach-O object, which holds " +
+                      Twine(kLargestMachO));
   }
 
   emitCInterface(code, spec, compiled);
@@ -460,23 +504,10 @@ LogicalResult Compilation::link(llvm::Module &code,
     return writeText(StringRef(buffer.data(), buffer.size()));
   }
 
-  auto emitObject = [&](llvm::Module &source, ScratchFile &file) {
-    return file.write("o", [&](llvm::raw_pwrite_stream &os) {
-      return moe::emit(source, machine, llvm::CodeGenFileType::ObjectFile, os);
-    });
+  addWeights(compiled.sections, weights.path(), code);
+  auto emitObject = [&](llvm::raw_pwrite_stream &os) {
+    return moe::emit(code, machine, llvm::CodeGenFileType::ObjectFile, os);
   };
-  llvm::Module data(spec.name + "_weights", code.getContext());
-  data.setTargetTriple(code.getTargetTriple());
-  data.setDataLayout(code.getDataLayout());
-  data.setModuleInlineAsm(
-      makeWeightAssembly(compiled.sections, weights.path()));
-  ScratchFile codeObject, dataObject;
-  if (llvm::Error error = emitObject(code, codeObject))
-    return fail(std::move(error), "code generation");
-  if (llvm::Error error = emitObject(data, dataObject))
-    return fail(std::move(error), "weights");
-  weights.remove();
-
   OutputFile out, header;
   bool isExecutable =
       options.kind == EmitKind::Exe || options.kind == EmitKind::Shared;
@@ -484,33 +515,32 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (llvm::Error error =
           out.open(output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
     return fail(std::move(error), "output");
+  // lld's output comes in large pieces, an object in small ones.
   llvm::raw_fd_ostream os(out.descriptor(), /*shouldClose=*/false,
-                          /*unbuffered=*/true);
-  std::string objects[] = {codeObject.path(), dataObject.path()};
-  auto linkTo = [&]() -> llvm::Error {
+                          /*unbuffered=*/options.kind != EmitKind::Obj);
+  StringRef step = "code generation";
+  auto write = [&]() -> llvm::Error {
+    if (options.kind == EmitKind::Obj)
+      return emitObject(os);
+    ScratchFile object;
+    if (llvm::Error error = object.write("o", emitObject))
+      return error;
+    weights.remove();
+    step = "link";
     switch (options.kind) {
     case EmitKind::Exe:
-      return linkExecutable(objects, runtime, os);
+      return linkExecutable(object.path(), runtime, options.triple, os);
     case EmitKind::Shared:
-      return linkShared(objects, llvm::sys::path::filename(output), os);
-    case EmitKind::Obj:
-      return linkObject(objects, os);
-    default: {
-      ScratchFile whole;
-      if (llvm::Error error =
-              whole.write("o", [&](llvm::raw_pwrite_stream &file) {
-                return linkObject(objects, file);
-              }))
-        return error;
-      return makeArchive(whole.path(), spec.name + ".o", os);
-    }
+      return linkLibrary(object.path(), machine, os);
+    default:
+      return makeArchive(object.path(), spec.name + ".o", options.triple, os);
     }
   };
-  llvm::Error linkError = linkTo();
+  llvm::Error codeError = write();
   llvm::Error writeError = finish(os);
-  if (linkError) {
+  if (codeError) {
     llvm::consumeError(std::move(writeError));
-    return fail(std::move(linkError), "link");
+    return fail(std::move(codeError), step);
   }
   if (writeError)
     return fail(std::move(writeError), "output");

@@ -1,11 +1,14 @@
 //===- CpuFeatures.c - Probing the CPU ----------------------------*- C -*-===//
 //
 // Compiled twice: into the runtime, and to bitcode that the compiler links into
-// every object. No globals; of the C library, nothing but getauxval on AArch64.
+// every object. No globals; of the C library, nothing but getauxval on AArch64,
+// and sysctlbyname on Apple's.
 //
 //===----------------------------------------------------------------------===//
 
 #include "moe/Runtime/CpuFeatures.h"
+
+#include <stddef.h>
 
 #if defined(__x86_64__)
 
@@ -102,6 +105,31 @@ uint64_t moe_cpu_features(uint64_t Wanted) {
       hasAll(Ecx, EXT1_ECX_LAHF_LZCNT) && hasAll(Ebx7, LEAF7_EBX_BMI) &&
       hasAll(Ecx1, LEAF1_ECX_V2 | LEAF1_ECX_MOVBE | LEAF1_ECX_F16C))
     Features |= MOE_X86_BMI2;
+  return Features;
+}
+
+#elif defined(__aarch64__) && defined(__APPLE__)
+
+// As <sys/sysctl.h> has it; the bitcode is made without Apple's SDK.
+int sysctlbyname(const char *Name, void *Old, size_t *OldSize, void *New,
+                 size_t NewSize);
+
+/// Systems before macOS 12 and iOS 15 know none of the names.
+static int has(const char *Name) {
+  int Value = 0;
+  size_t Size = sizeof(Value);
+  return sysctlbyname(Name, &Value, &Size, NULL, 0) == 0 && Value != 0;
+}
+
+uint64_t moe_cpu_features(uint64_t Wanted) {
+  (void)Wanted;
+  uint64_t Features = MOE_CPU_PROBED;
+  if (has("hw.optional.arm.FEAT_DotProd"))
+    Features |= MOE_ARM_DOTPROD;
+  if (has("hw.optional.arm.FEAT_BF16"))
+    Features |= MOE_ARM_BF16;
+  if (has("hw.optional.arm.FEAT_I8MM"))
+    Features |= MOE_ARM_I8MM;
   return Features;
 }
 

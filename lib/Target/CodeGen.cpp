@@ -7,6 +7,7 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
@@ -86,6 +87,9 @@ llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
     function.addFnAttr("prefer-vector-width", width);
     function.addFnAttr("min-legal-vector-width", width);
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // Apple's tools walk the stack along frame pointers.
+    if (destination.getTargetTriple().isOSDarwin())
+      function.addFnAttr("frame-pointer", "non-leaf");
     if (function.getName() == "run") {
       function.setName(name);
       function.setVisibility(llvm::GlobalValue::HiddenVisibility);
@@ -136,6 +140,14 @@ void mlir::moe::optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager cgscc;
   llvm::ModuleAnalysisManager modules;
+  // Apple's C library has more to fill memory with, but code is to need no more
+  // of it than elsewhere.
+  llvm::TargetLibraryInfoImpl library(module.getTargetTriple());
+  for (llvm::LibFunc fill :
+       {llvm::LibFunc_memset_pattern4, llvm::LibFunc_memset_pattern8,
+        llvm::LibFunc_memset_pattern16})
+    library.setUnavailable(fill);
+  functions.registerPass([&] { return llvm::TargetLibraryAnalysis(library); });
   builder.registerModuleAnalyses(modules);
   builder.registerCGSCCAnalyses(cgscc);
   builder.registerFunctionAnalyses(functions);
@@ -155,27 +167,49 @@ llvm::Error mlir::moe::emit(llvm::Module &module, llvm::TargetMachine &machine,
   return llvm::Error::success();
 }
 
-std::string mlir::moe::makeWeightAssembly(ArrayRef<WeightSection> sections,
-                                          llvm::StringRef file) {
-  std::string escaped;
-  for (char c : file) {
+static std::string quoted(llvm::StringRef path) {
+  std::string text = "\"";
+  for (char c : path) {
     if (c == '"' || c == '\\')
-      escaped += '\\';
-    escaped += c;
+      text += '\\';
+    text += c;
   }
+  return text + '"';
+}
+
+static std::string elfSection(const WeightSection &section,
+                              llvm::StringRef file) {
+  // A page fault maps its neighbours within 64 KiB too ("fault-around"):
+  // experts that are as large as that begin there, so that the neighbours are
+  // never another expert's.
+  bool isLargeExpert = section.isExpert() && section.size > 1 << 15;
+  return llvm::formatv(".section .moe.{0},\"a\",@progbits\n"
+                       ".p2align {5}\n"
+                       ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"
+                       ".incbin {2},{3},{4}\n"
+                       ".size {1}, {4}\n.p2align {5}\n",
+                       section.name, section.symbol, file, section.begin,
+                       section.size, isLargeExpert ? 16 : 12);
+}
+
+/// Mach-O has at most 255 sections, so all are in one. The linker may move or
+/// drop what a symbol begins, hence the alignment of each.
+static std::string machOSection(const WeightSection &section,
+                                llvm::StringRef file) {
+  constexpr int pageBits = 14;
+  return llvm::formatv(".section __TEXT,__moe_weights\n"
+                       ".p2align {4}\n"
+                       ".globl _{0}\n.private_extern _{0}\n_{0}:\n"
+                       ".incbin {1},{2},{3}\n.p2align {4}\n",
+                       section.symbol, file, section.begin, section.size,
+                       pageBits);
+}
+
+void mlir::moe::addWeights(ArrayRef<WeightSection> sections,
+                           llvm::StringRef file, llvm::Module &module) {
+  bool isMachO = module.getTargetTriple().isOSBinFormatMachO();
   std::string text;
-  for (const WeightSection &section : sections) {
-    // A page fault maps its neighbours within 64 KiB too ("fault-around"):
-    // experts that are as large as that begin there, so that the neighbours are
-    // never another expert's.
-    bool isLargeExpert = section.isExpert() && section.size > 1 << 15;
-    text += llvm::formatv(".section .moe.{0},\"a\",@progbits\n"
-                          ".p2align {5}\n"
-                          ".globl {1}\n.hidden {1}\n.type {1},@object\n{1}:\n"
-                          ".incbin \"{2}\",{3},{4}\n"
-                          ".size {1}, {4}\n.p2align {5}\n",
-                          section.name, section.symbol, escaped, section.begin,
-                          section.size, isLargeExpert ? 16 : 12);
-  }
-  return text;
+  for (const WeightSection &section : sections)
+    text += (isMachO ? machOSection : elfSection)(section, quoted(file));
+  module.appendModuleInlineAsm(text);
 }

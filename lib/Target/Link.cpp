@@ -65,14 +65,17 @@ static llvm::Error runLinker(ArrayRef<std::string> arguments,
                                  StringRef(text).trim().split('\n').first);
 }
 
-llvm::Error mlir::moe::linkObject(ArrayRef<std::string> objects,
-                                  llvm::raw_ostream &out) {
-  SmallVector<std::string> arguments{"-r"};
-  llvm::append_range(arguments, objects);
-  return runLinker(arguments, out);
+/// What the target's loader wants of a file. Android's takes no segments that
+/// are aligned to less than its largest pages.
+static SmallVector<std::string> loaderOptions(const llvm::Triple &triple) {
+  SmallVector<std::string> options{"-z", "noexecstack"};
+  if (triple.isAndroid())
+    options.append({"-z", "max-page-size=16384"});
+  return options;
 }
 
 llvm::Error mlir::moe::makeArchive(StringRef object, StringRef member,
+                                   const llvm::Triple &triple,
                                    llvm::raw_ostream &out) {
   llvm::Expected<llvm::NewArchiveMember> entry =
       llvm::NewArchiveMember::getFile(object, /*Deterministic=*/true);
@@ -83,36 +86,32 @@ llvm::Error mlir::moe::makeArchive(StringRef object, StringRef member,
   members.push_back(std::move(*entry));
   return llvm::writeArchiveToStream(
       out, members, llvm::SymtabWritingMode::NormalSymtab,
-      llvm::object::Archive::K_GNU, /*Deterministic=*/true, /*Thin=*/false);
+      triple.isOSDarwin() ? llvm::object::Archive::K_DARWIN
+                          : llvm::object::Archive::K_GNU,
+      /*Deterministic=*/true, /*Thin=*/false);
 }
 
-llvm::Error mlir::moe::linkShared(ArrayRef<std::string> objects,
-                                  StringRef soname, llvm::raw_ostream &out) {
-  SmallVector<std::string> arguments{
-      "-shared",         "-soname",    soname.str(), "--gc-sections",
-      "--build-id=none", "-Bsymbolic", "-z",         "noexecstack"};
-  llvm::append_range(arguments, objects);
+llvm::Error mlir::moe::linkShared(ArrayRef<std::string> inputs,
+                                  StringRef soname, const llvm::Triple &triple,
+                                  llvm::raw_ostream &out) {
+  SmallVector<std::string> arguments{"-shared",    "-soname",
+                                     soname.str(), "--gc-sections",
+                                     "-Bsymbolic", "--build-id=none"};
+  llvm::append_range(arguments, loaderOptions(triple));
+  llvm::append_range(arguments, inputs);
   return runLinker(arguments, out);
 }
 
-llvm::Error mlir::moe::linkExecutable(ArrayRef<std::string> objects,
-                                      StringRef runtime,
+llvm::Error mlir::moe::linkExecutable(StringRef object, StringRef runtime,
+                                      const llvm::Triple &triple,
                                       llvm::raw_ostream &out) {
   auto file = [&](StringRef name) { return (runtime + "/" + name).str(); };
-  SmallVector<std::string> arguments{"-static",
-                                     "--gc-sections",
-                                     "--build-id=none",
-                                     "-s",
-                                     "-z",
-                                     "noexecstack",
-                                     file("crt1.o"),
-                                     file("crti.o"),
-                                     file("crtbeginT.o")};
-  llvm::append_range(arguments, objects);
-  llvm::append_range(arguments,
-                     ArrayRef<std::string>{
-                         file("libmoe_runtime.a"), "--start-group",
-                         file("libc.a"), file("libgcc.a"), file("libgcc_eh.a"),
-                         "--end-group", file("crtend.o"), file("crtn.o")});
+  SmallVector<std::string> arguments{"-static", "--gc-sections",
+                                     "--build-id=none", "-s"};
+  llvm::append_range(arguments, loaderOptions(triple));
+  arguments.append({file("crt1.o"), file("crti.o"), file("crtbeginT.o"),
+                    object.str(), file("libmoe_runtime.a"), "--start-group",
+                    file("libc.a"), file("libgcc.a"), file("libgcc_eh.a"),
+                    "--end-group", file("crtend.o"), file("crtn.o")});
   return runLinker(arguments, out);
 }

@@ -44,11 +44,11 @@ void optimize(llvm::Module &module, llvm::TargetMachine &machine);
 llvm::Error emit(llvm::Module &module, llvm::TargetMachine &machine,
                  llvm::CodeGenFileType kind, llvm::raw_pwrite_stream &os);
 
-/// Module-level assembly that defines each section's symbol, its bytes taken
-/// from `file`. A section starts on a page of its own: what is not read is not
-/// loaded.
-std::string makeWeightAssembly(ArrayRef<WeightSection> sections,
-                               llvm::StringRef file);
+/// Adds assembly to `module` that defines each section's symbol; its bytes are
+/// taken from `file` when code is generated. A section starts on a page of its
+/// own: what is not read is not loaded.
+void addWeights(ArrayRef<WeightSection> sections, llvm::StringRef file,
+                llvm::Module &module);
 
 } // namespace mlir::moe
 
