@@ -33,6 +33,13 @@ config.substitutions += [
     ("%moe_src", config.moe_src),
     ("%cxx", config.cxx),
     ("%cc", config.cc),
+    # For tests that can run each binary on two CPUs: one that has nothing but what
+    # each AArch64 has, and one that has all.
+    (
+        "%aarch64",
+        '--target aarch64-linux-gnu --runner "qemu-aarch64 -cpu cortex-a57"'
+        ' --runner "qemu-aarch64 -cpu max"',
+    ),
 ]
 
 # For tests that run what they compiled.

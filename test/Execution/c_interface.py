@@ -2,6 +2,8 @@
 """Checks what moe-compile emits: objects, libraries, executables, stages.
 
     c_interface.py --moe-compile build/bin/moe-compile --work DIR
+
+For another --target, --cc, --cxx and --nm are the cross compiler's.
 """
 
 import argparse
@@ -49,8 +51,8 @@ SPECS = {
 }
 
 # What the generated code may take from the C library, besides what the linker
-# adds to every shared library.
-ALLOWED_UNDEFINED = {"memcpy", "memmove", "memset"}
+# adds to every shared library. AArch64 asks it for the CPU's features.
+ALLOWED_UNDEFINED = {"memcpy", "memmove", "memset", "getauxval"}
 LINKER_SYMBOLS = {
     "_GLOBAL_OFFSET_TABLE_",
     "_ITM_deregisterTMCloneTable",
@@ -80,6 +82,7 @@ class Tests:
 
     def __init__(self, args):
         self.args = args
+        self.target = harness.Target(args)
         self.work = os.path.abspath(args.work)
         self.compiler = os.path.abspath(args.moe_compile)
         self.specs = {}
@@ -95,7 +98,8 @@ class Tests:
         return path
 
     def compile(self, spec, out, *options, **more):
-        done = harness.run([self.compiler, spec, "-o", out, *options], **more)
+        command = [self.compiler, spec, "-o", out, *self.target.options, *options]
+        done = harness.run(command, **more)
         expect(not done.stderr, f"unexpected: {done.stderr.decode()}")
         return out
 
@@ -116,6 +120,21 @@ class Tests:
         done = harness.run([*command, source, "-o", out, *flags])
         expect(not done.stderr, f"linker: {done.stderr.decode()}")
         return out
+
+    @functools.lru_cache(maxsize=None)
+    def emulator_environment(self):
+        """Where the emulator finds the target's shared libraries."""
+        command = [self.args.cc, "-print-file-name=libc.so.6"]
+        libc = harness.run(command).stdout.decode().strip()
+        prefix = os.path.dirname(os.path.dirname(os.path.realpath(libc)))
+        return dict(os.environ, QEMU_LD_PREFIX=prefix)
+
+    def on_each_cpu(self, *command):
+        """Runs what was linked; a loop's body is run once for each CPU."""
+        for runner in self.target.runners:
+            environment = self.emulator_environment() if runner else None
+            harness.run([*runner, *command], env=environment)
+            yield runner
 
     def model_flags(self, name, kind, suffix=""):
         path = self.emit(name, kind)
@@ -149,8 +168,8 @@ class Tests:
             source = os.path.join(INPUTS, "run_model.c")
             self.cc(source, program, self.model_flags(name, kind))
             self.images(name)[1].tofile(program + ".in")
-            harness.run([program, program + ".in", program + ".out"])
-            self.check_logits(name, program + ".out")
+            for _ in self.on_each_cpu(program, program + ".in", program + ".out"):
+                self.check_logits(name, program + ".out")
 
     def test_c_program_with_object(self):
         self.run_c("obj")
@@ -166,7 +185,8 @@ class Tests:
         flags = [*self.model_flags("Routed", kind), "-pthread"]
         self.cc(os.path.join(INPUTS, "run_threads.cpp"), program, flags, cxx=True)
         self.images("Routed", 4)[1].tofile(program + ".in")
-        harness.run([program, program + ".in"])
+        for _ in self.on_each_cpu(program, program + ".in"):
+            pass
 
     def test_threads_with_static_library(self):
         self.run_threads("lib")
@@ -183,13 +203,13 @@ class Tests:
                 files += [program + suffix + ".in", program + suffix + ".out"]
                 self.images(name)[1].tofile(files[-2])
             self.cc(os.path.join(INPUTS, "run_two_models.c"), program, flags)
-            harness.run([program, *files])
-            for name, target in zip(SPECS, files[1::2]):
-                self.check_logits(name, target)
+            for _ in self.on_each_cpu(program, *files):
+                for name, target in zip(SPECS, files[1::2]):
+                    self.check_logits(name, target)
 
     def nm(self, path, *options):
         """(type, name) of each symbol."""
-        lines = harness.run(["nm", *options, path]).stdout.decode().splitlines()
+        lines = harness.run([self.args.nm, *options, path]).stdout.decode().splitlines()
         fields = [line.split() for line in lines]
         return [tuple(f[-2:]) for f in fields if len(f) >= 2]
 
@@ -262,16 +282,20 @@ class Tests:
         for path in files:
             os.rename(path, path + ".away")
         try:
-            command = ["./moved", "--tensor", "x.npy", "--logits", "y.npy"]
-            harness.run(command, cwd=folder, env={})
+            for number, runner in enumerate(self.target.runners):
+                command = [*runner, "./moved", "--tensor", "x.npy"]
+                command += ["--logits", f"y{number}.npy"]
+                harness.run(command, cwd=folder, env={})
         finally:
             for path in files:
                 os.rename(path + ".away", path)
-        logits = np.load(os.path.join(folder, "y.npy"))
-        for image, found in zip(images, logits):
-            expected = model.run(image).logits
-            error = np.abs(found - expected).max() / max(1, np.abs(expected).max())
-            expect(error <= harness.TOLERANCE["f32"], f"logits differ by {error}")
+        for number in range(len(self.target.runners)):
+            logits = np.load(os.path.join(folder, f"y{number}.npy"))
+            for image, found in zip(images, logits):
+                expected = model.run(image).logits
+                scale = max(1, np.abs(expected).max())
+                error = np.abs(found - expected).max() / scale
+                expect(error <= harness.TOLERANCE["f32"], f"logits differ by {error}")
 
     def test_assembly_calls_no_libm(self):
         for name in SPECS:
@@ -316,7 +340,7 @@ class Tests:
         suffixes = {"exe": "", **KINDS}
         for kind, suffix in suffixes.items():
             command = [self.compiler, self.specs["Routed"], f"--emit={kind}"]
-            harness.run(command, cwd=folder)
+            harness.run([*command, *self.target.options], cwd=folder)
             path = os.path.join(folder, "Routed" + suffix)
             expect(os.path.isfile(path), f"--emit={kind}: found {os.listdir(folder)}")
         expect(os.access(os.path.join(folder, "Routed"), os.X_OK), "not executable")
@@ -361,6 +385,8 @@ def main():
     parser.add_argument("--work", required=True, metavar="DIR")
     parser.add_argument("--cc", default="cc")
     parser.add_argument("--cxx", default="c++")
+    parser.add_argument("--nm", default="nm")
+    harness.add_target_options(parser)
     parser.add_argument("--only", help="run the tests whose names contain this")
     args = parser.parse_args()
     tests = Tests(args)

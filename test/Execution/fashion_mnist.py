@@ -3,7 +3,7 @@
 
 The logits, the answers and the experts must be PyTorch's, which
 make_samples.py wrote into samples/expected.json, on every CPU variant that this
-machine has.
+machine, or each emulated CPU, has.
 
     fashion_mnist.py --moe-compile build/bin/moe-compile --example DIR --work DIR
 """
@@ -18,16 +18,13 @@ import numpy as np
 import harness
 
 
-def check_model(binary, samples, expected, variant, work):
+def check_model(executable, samples, expected, variant, work):
     """Returns the largest logit error, or None if the variant cannot run."""
     names = sorted(expected)
     files = [os.path.join(samples, name) for name in names]
     target = os.path.join(work, "logits.npy")
-    command = [binary, "--format=json", "--logits", target]
-    done = harness.run(
-        [*command, "--cpu-variant", variant, *files], expect=(0, 2)
-    )
-    if done.returncode == 2:
+    done = executable.run(["--format=json", "--logits", target, *files], variant)
+    if done is None:
         return None
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     logits = np.load(target)
@@ -60,25 +57,31 @@ def main():
     parser.add_argument("--moe-compile", required=True)
     parser.add_argument("--example", required=True)
     parser.add_argument("--work", required=True)
+    harness.add_target_options(parser)
     args = parser.parse_args()
+    target = harness.Target(args)
     os.makedirs(args.work, exist_ok=True)
     samples = os.path.join(args.example, "samples")
     with open(os.path.join(samples, "expected.json")) as file:
         expected = json.load(file)
     for name, answers in expected.items():
-        binary = os.path.abspath(os.path.join(args.work, name))
+        binary = os.path.join(args.work, name)
         spec = os.path.join(args.example, name + ".json")
-        harness.run([args.moe_compile, spec, "-o", binary])
-        checked = 0
-        for variant in harness.Executable(binary).info()["cpu_variants"]:
-            error = check_model(binary, samples, answers, variant, args.work)
-            if error is None:
-                print(f"{name}: skipped {variant}, which this CPU cannot run")
-                continue
-            checked += 1
-            print(f"{name}: {variant}: {len(answers)} images, error {error:.2g}")
-        if not checked:
-            raise harness.Failure(f"{name}: no variant ran")
+        harness.run([args.moe_compile, spec, "-o", binary, *target.options])
+        for executable in target.executables(binary):
+            cpu, checked = executable.cpu, 0
+            for variant in executable.info()["cpu_variants"]:
+                error = check_model(executable, samples, answers, variant, args.work)
+                if error is None:
+                    print(f"{name}: skipped {variant}, which {cpu} cannot run")
+                    continue
+                checked += 1
+                print(
+                    f"{name}: {variant} on {cpu}: {len(answers)} images, "
+                    f"error {error:.2g}"
+                )
+            if not checked:
+                raise harness.Failure(f"{name}: no variant ran on {cpu}")
 
 
 if __name__ == "__main__":

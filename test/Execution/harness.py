@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -31,6 +32,12 @@ GATE_TOLERANCE = TOLERANCE
 
 # CPU variants that multiply bf16 by bf16; the others leave the inputs f32.
 MULTIPLIES_BF16 = ("x86-64-v4+bf16", "x86-64-v4+amx", "armv8.6-a")
+# What the emulator's CPUs can run.
+EMULATED = {
+    "cortex-a57": {"armv8-a"},
+    "cortex-a76": {"armv8-a", "armv8-a+dotprod"},
+    "max": {"armv8-a", "armv8-a+dotprod", "armv8.6-a"},
+}
 
 
 class Failure(Exception):
@@ -63,29 +70,74 @@ def run(command, expect=(0,), timeout=300, **options):
     return done
 
 
+def add_target_options(parser):
+    parser.add_argument("--target", help="passed to moe-compile")
+    parser.add_argument(
+        "--runner",
+        action="append",
+        default=[],
+        help="command that runs the binaries; several run each in turn",
+    )
+
+
+class Target:
+    """What moe-compile compiles for, and what runs that: `options` for the one,
+    `runners` for the other, which is this machine alone if none is given."""
+
+    def __init__(self, args):
+        self.triple = args.target
+        self.options = [f"--target={args.target}"] if args.target else []
+        self.runners = [shlex.split(runner) for runner in args.runner] or [[]]
+
+    def executables(self, path):
+        return [Executable(path, runner) for runner in self.runners]
+
+
 class Executable:
-    """A binary made by moe-compile. `runner` is put before each command."""
+    """A binary made by moe-compile. `runner` is put before each command; if it
+    names one of the EMULATED CPUs, the binary must know what that can run."""
 
     def __init__(self, path, runner=()):
         self.command = [*runner, os.path.abspath(path)]
+        self.cpu = runner[runner.index("-cpu") + 1] if "-cpu" in runner else "this CPU"
+        self.runnable = EMULATED.get(self.cpu)
 
     def info(self):
-        return json.loads(run([*self.command, "--info"]).stdout)
+        info = json.loads(run([*self.command, "--info"]).stdout)
+        if self.runnable is not None:
+            # The best are first.
+            best = next(v for v in info["cpu_variants"] if v in self.runnable)
+            if info["cpu_variant"] != best:
+                raise Failure(f"{self.cpu}: expected {best} by default, found {info}")
+        return info
+
+    def run(self, arguments, variant=None):
+        """Runs the binary with a CPU variant, or with its default. Returns None if
+        the CPU lacks the variant."""
+        command = [*self.command, *arguments]
+        if variant is None:
+            return run(command)
+        expect = (0, 2)
+        if self.runnable is not None:
+            expect = (0,) if variant in self.runnable else (2,)
+        done = run([*command, "--cpu-variant", variant], expect)
+        if done.returncode == 0:
+            return done
+        # Exit 2 is wrong usage, which may also be something else.
+        if f"this CPU cannot run '{variant}'" not in done.stderr.decode():
+            raise Failure(f"{variant}: {done.stderr.decode()}")
+        return None
 
     def infer(self, images, folder, variant=None, options=()):
         """Runs `images` ([C,H,W] or [B,C,H,W]). Returns float32 logits
-        [B,classes] and the list of JSON answers, or None if this machine lacks
-        the CPU variant."""
+        [B,classes] and the list of JSON answers, or None if the CPU lacks the
+        variant."""
         source = os.path.join(folder, "input.npy")
         target = os.path.join(folder, "logits.npy")
         np.save(source, images)
-        command = [*self.command, "--tensor", source, "--format=json"]
-        command += ["--logits", target, *options]
-        if variant:
-            command += ["--cpu-variant", variant]
-        # Exit 2 is wrong usage, such as asking for what this machine lacks.
-        done = run(command, expect=(0, 2) if variant else (0,))
-        if done.returncode == 2:
+        arguments = ["--tensor", source, "--format=json", "--logits", target]
+        done = self.run([*arguments, *options], variant)
+        if done is None:
             return None
         answers = [json.loads(line) for line in done.stdout.splitlines()]
         logits = np.load(target)

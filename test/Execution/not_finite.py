@@ -83,7 +83,7 @@ def check_model(executable, spec, folder):
     for variant in executable.info()["cpu_variants"]:
         alone = executable.infer(good, folder, variant)
         if alone is None:
-            print(f"{variant}: skipped, this machine lacks it")
+            print(f"{variant}: skipped, {executable.cpu} lacks it")
             continue
         variants += 1
         for name, bad in bad_images(good):
@@ -94,7 +94,9 @@ def check_model(executable, spec, folder):
                     assert 0 <= entry["class"] < spec.classes, entry
                 assert logits[1].tobytes() == alone[0].tobytes(), "the next image"
             except AssertionError as error:
-                raise AssertionError(f"{variant}, {name}: {error}") from None
+                raise AssertionError(
+                    f"{variant} on {executable.cpu}, {name}: {error}"
+                ) from None
     assert variants > 0
 
 
@@ -102,14 +104,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moe-compile", required=True, metavar="PATH")
     parser.add_argument("--work", required=True, metavar="DIR")
+    harness.add_target_options(parser)
     args = parser.parse_args()
+    target = harness.Target(args)
     for number, (name, moe) in enumerate(MODELS.items()):
         print(name)
         folder = os.path.join(args.work, str(number))
         path = random_model.write_model(folder, dict(BASE, moe=moe), number)
         binary = os.path.join(folder, "model.out")
-        harness.run([args.moe_compile, path, "-o", binary])
-        check_model(harness.Executable(binary), oracle.load_spec(path), folder)
+        harness.run([args.moe_compile, path, "-o", binary, *target.options])
+        for executable in target.executables(binary):
+            check_model(executable, oracle.load_spec(path), folder)
 
 
 if __name__ == "__main__":

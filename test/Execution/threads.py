@@ -7,12 +7,8 @@ The models are large enough that their kernels are shared.
 """
 
 import argparse
-import json
 import os
-import subprocess
 import sys
-
-import numpy as np
 
 import harness
 import oracle
@@ -35,42 +31,49 @@ MODELS = {
 }
 
 
-def infer(binary, images, folder, variant, threads):
-    output = os.path.join(folder, f"{variant}-{threads}.npy")
-    options = ["--cpu-variant", variant, "--threads", str(threads)]
-    harness.run([binary, "--tensor", images, "--logits", output, *options])
-    return np.load(output)
+def check(executable, name, images, folder):
+    """Whether the CPU variants that there are give the same bits."""
+    passed = True
+    for variant in executable.info()["cpu_variants"]:
+        outcomes = {}
+        for threads in (1, 2, 3, 16):
+            options = ["--threads", str(threads)]
+            outcomes[threads] = executable.infer(images, folder, variant, options)
+        if outcomes[1] is None:
+            print(f"{variant}: skipped, {executable.cpu} lacks it")
+            continue
+        alone = outcomes[1][0].tobytes()
+        for threads, (logits, _) in outcomes.items():
+            if logits.tobytes() != alone:
+                passed = False
+                print(
+                    f"{name}, {variant} on {executable.cpu}: "
+                    f"{threads} threads differ from one"
+                )
+    return passed
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moe-compile", required=True)
     parser.add_argument("--work", required=True)
+    harness.add_target_options(parser)
     args = parser.parse_args()
+    target = harness.Target(args)
     failed = False
     for seed, (name, data) in enumerate(MODELS.items()):
         folder = os.path.join(args.work, name)
         spec = random_model.write_model(folder, data, seed, stem=name)
-        images = os.path.join(folder, "images.npy")
-        np.save(images, random_model.random_images(oracle.load_spec(spec), 3, seed))
-        binary = os.path.abspath(os.path.join(folder, name))
-        harness.run([args.moe_compile, spec, "-o", binary])
-        stage = [args.moe_compile, spec, "--emit=bufferized", "-o", "-"]
-        if subprocess.check_output(stage, text=True).count("moe-parallel-step") < 4:
+        images = random_model.random_images(oracle.load_spec(spec), 3, seed)
+        binary = os.path.join(folder, name)
+        compile_ = [args.moe_compile, spec, *target.options]
+        harness.run([*compile_, "-o", binary])
+        stage = harness.run([*compile_, "--emit=bufferized", "-o", "-"]).stdout
+        if stage.count(b"moe-parallel-step") < 4:
             failed = True
             print(f"{name}: hardly a kernel is shared")
-        info = json.loads(subprocess.check_output([binary, "--info"]))
-        for variant in info["cpu_variants"]:
-            try:
-                alone = infer(binary, images, folder, variant, 1)
-            except harness.Failure:
-                print(f"{variant}: skipped, this CPU lacks it")
-                continue
-            for threads in (2, 3, 16):
-                shared = infer(binary, images, folder, variant, threads)
-                if shared.tobytes() != alone.tobytes():
-                    failed = True
-                    print(f"{name}, {variant}: {threads} threads differ from one")
+        for executable in target.executables(binary):
+            failed |= not check(executable, name, images, folder)
     return int(failed)
 
 
