@@ -50,14 +50,19 @@ class Compiler:
         return done.stdout.decode(), done.stderr.decode()
 
     def binary(self, name, spec, *options):
+        """For this machine."""
         path = os.path.join(self.work, name)
-        target = self.target.options or ["--cpu=native"]
-        self.run([spec, *target, "-o", path, *options])
+        self.run([spec, "--cpu=native", "-o", path, *options])
         return path
 
-    def executables(self, *arguments):
-        """A binary, on each CPU."""
-        return self.target.executables(self.binary(*arguments))
+    def executables(self, name, spec, *options):
+        """A binary for the target, on each CPU."""
+        if self.target.options:
+            path = os.path.join(self.work, name)
+            self.run([spec, *self.target.options, "-o", path, *options])
+        else:
+            path = self.binary(name, spec, *options)
+        return self.target.executables(path)
 
     def scales(self, spec, *options):
         """The constant scales of the inputs, and how many are for each token."""
@@ -125,26 +130,49 @@ def check_logits(compiler, path, spec, files):
     images = random_model.random_images(spec, 24, 7)
     small = os.path.join(compiler.work, "small.npy")
     np.save(small, 0.01 * np.load(files[1]))
-    executables = {
-        name: compiler.executables(name + ".out", path, *options)
-        for name, options in {
-            "f32": [],
-            "dynamic": ["--precision=int8"],
-            "static": ["--precision=int8", "--calibrate", *files],
-            "too small": ["--precision=int8", "--calibrate", small],
-        }.items()
+    kinds = {
+        "f32": [],
+        "dynamic": ["--precision=int8"],
+        "static": ["--precision=int8", "--calibrate", *files],
+        "too small": ["--precision=int8", "--calibrate", small],
     }
-    for on_one_cpu in zip(*executables.values()):
-        compare_logits(
-            {
-                name: executable.infer(images, compiler.work)
-                for name, executable in zip(executables, on_one_cpu)
-            }
-        )
+    executables = [
+        compiler.executables(name, path, *options) for name, options in kinds.items()
+    ]
+    found = [
+        {name: e.infer(images, compiler.work) for name, e in zip(kinds, on_one_cpu)}
+        for on_one_cpu in zip(*executables)
+    ]
+    for by_kind in found:
+        compare_logits(by_kind)
+    if compiler.target.options:
+        here = harness.Executable(compiler.binary("here", path, *kinds["static"]))
+        expected = here.infer(images, compiler.work)
+        for by_kind in found:
+            compare_targets(expected, by_kind["static"])
+
+
+def compare_targets(expected, found):
+    """The logits and answers of a binary for this machine and one for another: with
+    the same constant scales only f32's noise is between them."""
+    same = [experts(a) == experts(b) for a, b in zip(expected[1], found[1])]
+    error = np.abs(expected[0] - found[0]).max(axis=1)
+    error /= np.maximum(1, np.abs(expected[0]).max(axis=1))
+    error = error[same]
+    print(
+        f"against this machine's: {np.median(error):.2e} in the middle, "
+        f"{error.max():.2e} at most, {sum(same)} of {len(same)} with the same expert"
+    )
+    require(
+        sum(same) >= 22
+        and np.median(error) <= harness.TOLERANCE["same"]
+        and error.max() <= harness.TOLERANCE["int8 turned"],
+        "too far from this machine's logits",
+    )
 
 
 def compare_logits(found):
-    """`found`: logits and answers by the name of what gave them."""
+    """`found`: logits and answers by the kind of the model."""
     expected, routes = found["f32"][0], [experts(a) for a in found["f32"][1]]
     loss = {}
     for name, (logits, answers) in found.items():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shlex
 import subprocess
 import sys
@@ -85,8 +86,8 @@ class Target:
     `runners` for the other, which is this machine alone if none is given."""
 
     def __init__(self, args):
-        self.triple = args.target
         self.options = [f"--target={args.target}"] if args.target else []
+        self.machine = (args.target or platform.machine()).split("-")[0]
         self.runners = [shlex.split(runner) for runner in args.runner] or [[]]
 
     def executables(self, path):
