@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs attention with few queries on each CPU level, against NumPy.
+"""Runs attention with few queries on each CPU level and CPU, against NumPy.
 
     attention_few.py --work DIR
 
@@ -9,13 +9,13 @@ here and linked as the section that the code reads.
 """
 
 import argparse
-import ctypes
 import os
 import re
-import subprocess
 
 import numpy as np
-from math_accuracy import levels_here
+
+import harness
+import lowered
 
 TOKENS, WIDTH, HEADS, QUERIES, FIRST, SCALE = 36, 40, 2, 2, 7, 0.5
 SIDE = 6  # of the image, whose pixels are the tokens
@@ -135,19 +135,14 @@ def section(text, params):
 # Code ---------------------------------------------------------------------
 
 
-def run_tool(*command, text):
-    return subprocess.run(command, check=True, input=text, capture_output=True,
-                          text=True).stdout
-
-
-def compile_run(module, level, params, folder):
+def compile_run(module, target, level, params, folder):
     """The compiled function, and how large a workspace it needs."""
-    linalg = run_tool("moe-opt", "--moe-to-linalg", text=module)
+    linalg = lowered.pipeline(module, ["moe-opt", "--moe-to-linalg"])
     assert "@qkv.w.key" in linalg, "keys are made after all"
-    memory = run_tool("moe-opt", f"--moe-to-vector=cpu={level}", "--moe-bufferize",
-                      text=linalg)
+    memory = lowered.pipeline(
+        linalg, ["moe-opt", f"--moe-to-vector=cpu={level}", "--moe-bufferize"])
     size = int(re.search(r"func\.func @run\(.*memref<(\d+)xi8>", memory).group(1))
-    dialect = run_tool("moe-opt", f"--moe-to-llvm=cpu={level}", text=memory)
+    dialect = lowered.pipeline(memory, ["moe-opt", f"--moe-to-llvm=cpu={level}"])
     # mlir-translate does not know the parameters.
     dialect = re.sub(r"  moe\.param [^\n]*\{\n.*?\n  \}\n", "", dialect, flags=re.DOTALL)
     dialect = re.sub(r"  moe\.param .*\n", "", dialect)
@@ -156,21 +151,10 @@ def compile_run(module, level, params, folder):
         file.write(section(linalg, params))
     with open(stem + ".s", "w", encoding="utf-8") as file:
         file.write(SECTION.format(path=stem + ".bin"))
-    with open(stem + ".ll", "w", encoding="utf-8") as file:
-        file.write(run_tool("mlir-translate", "--mlir-to-llvmir", text=dialect))
-    subprocess.run(["clang", "-O2", "-fPIC", "-shared", "-Wno-override-module",
-                    "-march=" + level, stem + ".ll", stem + ".s", "-o", stem + ".so"],
-                   check=True)
-    return ctypes.CDLL(stem + ".so").run, size
+    return lowered.Program(target, level, "run", dialect, stem, [stem + ".s"]), size
 
 
-def aligned(count):
-    """Bytes from a multiple of 64 on."""
-    memory = np.full(count + 64, 0xFF, np.uint8)  # NaN, wherever it is read first
-    return memory[-memory.ctypes.data % 64:][:count]
-
-
-def check(level, row, with_bias, folder):
+def check(target, level, row, with_bias, folder):
     rng = np.random.default_rng(1)
     params = {
         "patch.w": np.eye(WIDTH).reshape(WIDTH, WIDTH, 1, 1),
@@ -185,28 +169,26 @@ def check(level, row, with_bias, folder):
                            bias_type=", tensor<120xf32>" if with_bias else "")
     folder = os.path.join(folder, f"{level}-{row}-{with_bias}")
     os.makedirs(folder)
-    run, size = compile_run(module, level, params, folder)
+    run, size = compile_run(module, target, level, params, folder)
 
     image = np.ascontiguousarray(x.T.reshape(WIDTH, SIDE, SIDE))
-    found = np.empty(WIDTH, np.float32)
-    workspace = aligned(size)
-    pointers = [ctypes.c_void_p(array.ctypes.data)
-                for array in (image, found, workspace)]
-    assert run(*pointers) == 0
     exact = attention(x.astype(np.float64), params["qkv.w"], params["qkv.b"],
                       params["proj.w"], params["proj.b"])[row]
-    error = np.abs(found - exact).max() / np.abs(exact).max()
-    print(f"{level}, query {row}, {'a' if with_bias else 'no'} bias: {error:.2e}")
-    assert error < 2e-6
+    for found in run(image, WIDTH, size):
+        error = np.abs(found - exact).max() / np.abs(exact).max()
+        print(f"{level}, query {row}, {'a' if with_bias else 'no'} bias: {error:.2e}")
+        assert error < 2e-6
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", required=True)
+    harness.add_target_options(parser)
     options = parser.parse_args()
-    for level in levels_here():
+    target = harness.Target(options)
+    for level in lowered.levels(target):
         for row, with_bias in ((0, False), (1, False), (1, True)):
-            check(level, row, with_bias, options.work)
+            check(target, level, row, with_bias, options.work)
 
 
 if __name__ == "__main__":

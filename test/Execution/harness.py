@@ -49,13 +49,14 @@ class NearTie(Exception):
     """A route so close that the reference cannot judge it."""
 
 
-def run(command, expect=(0,), timeout=300, **options):
-    """Runs `command`; fails unless it exits with one of `expect`."""
+def run(command, expect=(0,), timeout=300, given=None, **options):
+    """Runs `command`; fails unless it exits with one of `expect`. Its input are
+    the bytes `given`, if there are any."""
     command = [str(part) for part in command]
     try:
         done = subprocess.run(
             command,
-            stdin=subprocess.DEVNULL,
+            input=given or b"",
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             timeout=timeout,

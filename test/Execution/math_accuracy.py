@@ -3,20 +3,22 @@
 
     math_accuracy.py --work DIR
 
-Compiles each function for each CPU level that this machine has and compares
-with float64, in units in the last place of the exact result.
+Compiles each function for each CPU level that this machine, or each emulated CPU,
+has and compares with float64, in units in the last place of the exact result.
 """
 
 import argparse
-import ctypes
 import math
 import os
-import subprocess
 
 import numpy as np
 
+import harness
+import lowered
+
 MODULE = """
-func.func @apply(%x: memref<{count}x16xf32>, %y: memref<{count}x16xf32>) {{
+func.func @apply(%x: memref<{count}x16xf32>, %y: memref<{count}x16xf32>,
+                 %unused: memref<0xi8>) -> i32 {{
   %zero = arith.constant 0 : index
   %one = arith.constant 1 : index
   %count = arith.constant {count} : index
@@ -25,7 +27,8 @@ func.func @apply(%x: memref<{count}x16xf32>, %y: memref<{count}x16xf32>) {{
 {body}
     vector.store %f, %y[%i, %zero] : memref<{count}x16xf32>, vector<16xf32>
   }}
-  return
+  %status = arith.constant 0 : i32
+  return %status : i32
 }}
 """
 
@@ -42,21 +45,7 @@ GELU = """
     %p = arith.addf %u, %e : vector<16xf32>
     %f = arith.mulf %half, %p : vector<16xf32>"""
 
-# What Linux calls the last feature of a level.
-LEVELS = {"x86-64": "sse2", "x86-64-v3": "fma", "x86-64-v4": "avx512dq"}
-
 INFINITY = float("inf")
-
-
-def levels_here():
-    """The levels that this machine has; says which it lacks."""
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        features = set(file.read().split())
-    for level, feature in LEVELS.items():
-        if feature in features:
-            yield level
-        else:
-            print(f"{level}: skipped, this CPU lacks it")
 
 
 def erf(x):
@@ -107,60 +96,53 @@ def arguments(low, high):
     return both[(both >= low) & (both <= high)]
 
 
-def compile_function(function, level, count, folder):
-    """The compiled loop over [count, 16] floats, as a ctypes function."""
+def compile_function(function, target, level, count, folder):
+    """The compiled loop over [count, 16] floats."""
+    body = GELU if function == "gelu" else CALL.format(function=function)
+    module = MODULE.format(body=body, count=count)
+    dialect = lowered.pipeline(module, ["moe-opt", f"--moe-to-llvm=cpu={level}"])
     stem = os.path.join(folder, f"{function}-{level}")
-    with open(stem + ".mlir", "w", encoding="utf-8") as file:
-        body = GELU if function == "gelu" else CALL.format(function=function)
-        file.write(MODULE.format(body=body, count=count))
-    dialect = subprocess.run(
-        ["moe-opt", stem + ".mlir", f"--moe-to-llvm=cpu={level}"],
-        check=True, capture_output=True).stdout
-    with open(stem + ".ll", "wb") as file:
-        subprocess.run(["mlir-translate", "--mlir-to-llvmir"], check=True,
-                       input=dialect, stdout=file)
-    subprocess.run(["clang", "-O2", "-fPIC", "-shared", "-nostdlib",
-                    "-Wno-override-module", "-march=" + level, stem + ".ll",
-                    "-o", stem + ".so"], check=True)
-    return ctypes.CDLL(stem + ".so").apply
+    return lowered.Program(target, level, "apply", dialect, stem)
 
 
 def apply(compiled, x, count):
+    """The results on each CPU."""
     padded = np.zeros((count, 16), np.float32)
     padded.reshape(-1)[:len(x)] = x
-    y = np.empty_like(padded)
-    compiled(ctypes.c_void_p(padded.ctypes.data), ctypes.c_void_p(y.ctypes.data))
-    return y.reshape(-1)[:len(x)]
+    for y in compiled(padded, padded.shape):
+        yield y.reshape(-1)[:len(x)]
 
 
-def check(function, level, folder):
+def check(function, target, level, folder):
     exact, (low, high), limit, special, size = FUNCTIONS[function]
     x = arguments(low, high)
     count = -(-(len(x) + 16) // 16)
-    compiled = compile_function(function, level, count, folder)
+    compiled = compile_function(function, target, level, count, folder)
 
-    y = apply(compiled, x, count).astype(np.float64)
     reference = exact(x.astype(np.float64))
     unit = np.spacing(size(x, reference).astype(np.float32)).astype(np.float64)
-    error = np.abs(y - reference) / unit
-    worst = int(np.argmax(error))
-    print(f"{function} on {level}: {error[worst]:.2f} units at {x[worst]!r}")
-    assert error[worst] <= limit, (y[worst], reference[worst])
+    for y in apply(compiled, x, count):
+        error = np.abs(y.astype(np.float64) - reference) / unit
+        worst = int(np.argmax(error))
+        print(f"{function} on {level}: {error[worst]:.2f} units at {x[worst]!r}")
+        assert error[worst] <= limit, (y[worst], reference[worst])
 
     given = np.array([pair[0] for pair in special] + [np.nan], np.float32)
     expected = np.array([pair[1] for pair in special] + [np.nan], np.float32)
-    found = apply(compiled, given, count)
-    assert np.array_equal(found, expected, equal_nan=True), (given, found)
+    for found in apply(compiled, given, count):
+        assert np.array_equal(found, expected, equal_nan=True), (given, found)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", required=True)
+    harness.add_target_options(parser)
     options = parser.parse_args()
+    target = harness.Target(options)
     os.makedirs(options.work, exist_ok=True)
-    for level in levels_here():
+    for level in lowered.levels(target):
         for function in FUNCTIONS:
-            check(function, level, options.work)
+            check(function, target, level, options.work)
 
 
 if __name__ == "__main__":
