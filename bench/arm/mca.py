@@ -2,7 +2,7 @@
 """How well the hot loops of our AArch64 code use each CPU, by LLVM's models of them.
 
     mca.py [--sizes 12x192,12x64] [--kinds moe,dense] [--precision f32,bf16,int8]
-           [--cpus CPU,…] [--tune] [--moe-compile PATH] [--json FILE]
+           [--cpus CPU,…] [--moe-compile PATH] [--json FILE]
 
 See README.md, one folder up.
 """
@@ -169,11 +169,11 @@ def table(result):
     yield "| " + " | ".join(cells + [percent(mean(entries, c)) for c in cpus]) + " |"
 
 
-def builds(cpus, precision, tune):
+def builds(cpus, precision):
     """What to compile for -> the CPUs to look at with that."""
     found = {}
     for cpu in cpus:
-        found.setdefault(cpu if tune else level(cpu, precision), []).append(cpu)
+        found.setdefault(level(cpu, precision), []).append(cpu)
     return found
 
 
@@ -183,7 +183,7 @@ def look_at_models(args, cpus):
         emulator = Emulator("max", work)
         for title, _, model in each_model(args, work):
             for precision in args.precision:
-                for target, those in builds(cpus, precision, args.tune).items():
+                for target, those in builds(cpus, precision).items():
                     ours = programs.Object(
                         args.moe_compile, model.spec, precision, target, work
                     )
@@ -197,9 +197,6 @@ def main():
     )
     add_options(parser)
     parser.add_argument("--cpus", default=",".join(DECIDING + OTHERS))
-    parser.add_argument(
-        "--tune", action="store_true", help="compile for each CPU, not for its level"
-    )
     args = parser.parse_args()
     results = []
     try:
