@@ -177,8 +177,14 @@ static std::string quoted(llvm::StringRef path) {
   return text + '"';
 }
 
+/// Of the pages that `triple`'s kernels have: those of Raspberry Pi 5, of some
+/// phones and of Apple's are larger than x86's.
+static int pageBits(const llvm::Triple &triple) {
+  return triple.isAArch64() ? 14 : 12;
+}
+
 static std::string elfSection(const WeightSection &section,
-                              llvm::StringRef file) {
+                              llvm::StringRef file, int pageBits) {
   // A page fault maps its neighbours within 64 KiB too ("fault-around"):
   // experts that are as large as that begin there, so that the neighbours are
   // never another expert's.
@@ -189,14 +195,13 @@ static std::string elfSection(const WeightSection &section,
                        ".incbin {2},{3},{4}\n"
                        ".size {1}, {4}\n.p2align {5}\n",
                        section.name, section.symbol, file, section.begin,
-                       section.size, isLargeExpert ? 16 : 12);
+                       section.size, isLargeExpert ? 16 : pageBits);
 }
 
 /// Mach-O has at most 255 sections, so all are in one. The linker may move or
 /// drop what a symbol begins, hence the alignment of each.
 static std::string machOSection(const WeightSection &section,
-                                llvm::StringRef file) {
-  constexpr int pageBits = 14;
+                                llvm::StringRef file, int pageBits) {
   return llvm::formatv(".section __TEXT,__moe_weights\n"
                        ".p2align {4}\n"
                        ".globl _{0}\n.private_extern _{0}\n_{0}:\n"
@@ -210,6 +215,7 @@ void mlir::moe::addWeights(ArrayRef<WeightSection> sections,
   bool isMachO = module.getTargetTriple().isOSBinFormatMachO();
   std::string text;
   for (const WeightSection &section : sections)
-    text += (isMachO ? machOSection : elfSection)(section, quoted(file));
+    text += (isMachO ? machOSection : elfSection)(
+        section, quoted(file), pageBits(module.getTargetTriple()));
   module.appendModuleInlineAsm(text);
 }
