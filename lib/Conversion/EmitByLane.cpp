@@ -28,6 +28,11 @@ bool VectorEmitter::isByLane() const {
   unsigned inner = reduction.back();
   if (!cpu.fmaByLane || isDot || aMap.getNumResults() == 0)
     return false;
+  // A vector is of one row: nothing but the last index moves along it.
+  if (llvm::any_of(aMap.getResults().drop_back(), [&](AffineExpr expr) {
+        return expr.isFunctionOfDim(side > 1 ? sideDim : inner);
+      }))
+    return false;
   AffineExpr last = aMap.getResults().back();
   AffineExpr k = getAffineDimExpr(inner, b.getContext());
   // Weights that lie together are multiplied by inputs that do.

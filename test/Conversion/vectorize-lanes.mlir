@@ -8,6 +8,7 @@
 #patch = affine_map<(m, p, c, i, k) -> (i, m * 6 + k)>
 #filter = affine_map<(m, p, c, i, k) -> (p, i, k, c)>
 #patches = affine_map<(m, p, c, i, k) -> (m, p, c)>
+#diagonal = affine_map<(m, p, c, k) -> (k, m + k)>
 
 moe.param @w : tensor<2x64x16xf32> in "shared" at 0 = {
   %0 = moe.get @source : tensor<32x64xf32>
@@ -77,4 +78,25 @@ func.func @patches(%x: tensor<3x18xf32>, %w: tensor<1x3x6x16xf32>) -> tensor<3x1
     linalg.yield %1 : f32
   } -> tensor<3x1x16xf32>
   return %y : tensor<3x1x16xf32>
+}
+
+// Steps over k are also steps to another row: there is no vector of them.
+// CHECK-LABEL: func.func @diagonal(
+// CHECK-SAME: %[[X:.*]]: tensor<8x15xf32>
+// CHECK-NOT: vector.transfer_read %[[X]]
+// CHECK: tensor.extract %[[X]]
+func.func @diagonal(%x: tensor<8x15xf32>, %w: tensor<1x8x16xf32>) -> tensor<8x1x16xf32> {
+  %zero = arith.constant 0.0 : f32
+  %e = tensor.empty() : tensor<8x1x16xf32>
+  %f = linalg.fill ins(%zero : f32) outs(%e : tensor<8x1x16xf32>) -> tensor<8x1x16xf32>
+  %y = linalg.generic {indexing_maps = [#diagonal, #w, #y],
+      iterator_types = ["parallel", "parallel", "parallel", "reduction"]}
+      ins(%x, %w : tensor<8x15xf32>, tensor<1x8x16xf32>)
+      outs(%f : tensor<8x1x16xf32>) {
+  ^bb0(%a: f32, %b: f32, %c: f32):
+    %0 = arith.mulf %a, %b : f32
+    %1 = arith.addf %c, %0 : f32
+    linalg.yield %1 : f32
+  } -> tensor<8x1x16xf32>
+  return %y : tensor<8x1x16xf32>
 }
