@@ -26,11 +26,11 @@ void VectorEmitter::packInput() {
   // A single panel or row would not use it again.
   if (!isMatrix() || panels < 2 || ranges[*row] < 2)
     return;
-  int64_t rowsOfGroup = isPaired() ? kPair : 1;
+  int64_t rowsOfGroup = isPaired() ? kPair : 1, numbers = numbersOfColumns();
   auto type = cast<RankedTensorType>(aTensor.getType());
   Value packed = bufferization::AllocTensorOp::create(
       b,
-      RankedTensorType::get({ranges[*row] / rowsOfGroup, depth, kPair * side},
+      RankedTensorType::get({ranges[*row] / rowsOfGroup, depth, numbers},
                             type.getElementType()),
       ValueRange());
   Loops loops(ranges.size());
@@ -48,7 +48,8 @@ void VectorEmitter::packInput() {
     for (int64_t i = 0; i < size; ++i) {
       SmallVector<int64_t> own;
       for (int64_t first : {i * side, (size + i) * side})
-        llvm::append_range(own, llvm::seq(first, first + side));
+        for (int64_t n = 0; n < numbers / kPair; ++n)
+          own.push_back(first + n % side);
       out = storeVector(
           vector::ShuffleOp::create(b, x, y, own), out,
           {group, b.createOrFold<arith::AddIOp>(k, index(i)), index(0)});
@@ -88,7 +89,7 @@ Value VectorEmitter::emitColumns(const TileSite &site, Loops loops, Value out) {
   int64_t rowsOfGroup = inPairs ? kPair : 1, groups = site.rows / rowsOfGroup;
   // Vectors of a panel's weights in a step, which are as many of its sums, and
   // numbers in one.
-  int64_t perPanel = 2 * kPanel / lanes, numbers = kPanel * side / perPanel;
+  int64_t perPanel = 2 * kPanel / lanes, numbers = numbersOfColumns();
   int64_t count = groups * site.panels * perPanel;
   auto input = [&](int64_t group, Value k) {
     enter(site, group * rowsOfGroup, 0, loops);

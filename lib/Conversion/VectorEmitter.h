@@ -52,6 +52,9 @@ private:
   /// Arranges the input of a product by columns as its tiles want it, if that
   /// pays.
   void packInput();
+  /// Of a product by columns: the weight's numbers in a vector, which has two
+  /// sums of each column.
+  int64_t numbersOfColumns() const { return cpu.lanes / 2 * side; }
   /// Whether vectors of the weight are multiplied by lanes of the input's.
   bool isByLane() const;
   /// As emitTile.

@@ -3,6 +3,7 @@
 // RUN: moe-opt %s --moe-vectorize=cpu=armv8.6-a --canonicalize --cse | FileCheck %s --check-prefixes=ALL,PAIRS
 // RUN: moe-opt %s --moe-vectorize=cpu=armv8-a+dotprod --canonicalize --cse | FileCheck %s --check-prefixes=ALL,ROWS
 // RUN: moe-opt %s --moe-vectorize=cpu=armv8-a --canonicalize --cse | FileCheck %s --check-prefixes=ALL,FEW
+// RUN: moe-opt %s --moe-vectorize=cpu=x86-64-v3 --canonicalize --cse | FileCheck %s --check-prefix=WIDE
 
 #x4 = affine_map<(m, p, c, k, i) -> (m, k * 4 + i)>
 #x8 = affine_map<(m, p, c, k, i) -> (m, k * 8 + i)>
@@ -57,6 +58,12 @@
 // ROWS: %[[EVEN:.*]] = vector.shuffle {{.*}} [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30] : vector<32xi32>
 // ROWS: %[[ODD:.*]] = vector.shuffle {{.*}} [1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31] : vector<32xi32>
 // ROWS: arith.addi %[[EVEN]], %[[ODD]] : vector<16xi32>
+
+// Vectors of eight sums have four columns: a row stands four times.
+// WIDE: bufferization.alloc_tensor() : tensor<51x8x32xi8>
+// WIDE: vector.shuffle %[[X:.*]], %[[X]] [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23, 16, 17, 18, 19, 20, 21, 22, 23]
+// WIDE: vector.transfer_read %{{.*}} : tensor<51x8x32xi8>, vector<32xi8>
+// WIDE: moe.dot {{.*}} : vector<8xi32>, vector<32xi8>
 
 // Without the instruction, a product needs registers too: two rows.
 // FEW: scf.for %{{.*}} = %c0 to %c50 step %c2
