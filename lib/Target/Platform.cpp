@@ -8,8 +8,20 @@ using namespace mlir::moe;
 using llvm::StringRef;
 using llvm::Triple;
 
+/// Whether code for plain AArch64 is none for this kind of it.
+static bool hasOwnABI(const Triple &triple) {
+  switch (triple.getSubArch()) {
+  case Triple::AArch64SubArch_arm64e:
+  case Triple::AArch64SubArch_arm64ec:
+  case Triple::AArch64SubArch_lfi:
+    return true;
+  default:
+    return false;
+  }
+}
+
 static bool isKnownLinux(const Triple &triple) {
-  if (!triple.isOSLinux() || !triple.isOSBinFormatELF())
+  if (!triple.isOSLinux() || !triple.isOSBinFormatELF() || hasOwnABI(triple))
     return false;
   switch (triple.getEnvironment()) {
   case Triple::UnknownEnvironment:
@@ -23,9 +35,17 @@ static bool isKnownLinux(const Triple &triple) {
   }
 }
 
+/// Mach-O has 16 bits for the first number of a version, 8 for the others.
+static bool fitsMachO(const llvm::VersionTuple &version) {
+  return version.getMajor() <= UINT16_MAX &&
+         version.getMinor().value_or(0) <= UINT8_MAX &&
+         version.getSubminor().value_or(0) <= UINT8_MAX;
+}
+
 static bool isKnownApple(const Triple &triple) {
   if (triple.getVendor() != Triple::Apple || !triple.isOSBinFormatMachO() ||
-      triple.getArch() != Triple::aarch64 || triple.isArm64e())
+      triple.getArch() != Triple::aarch64 || hasOwnABI(triple) ||
+      !fitsMachO(triple.getOSVersion()))
     return false;
   if (triple.isMacOSX())
     return triple.getEnvironment() == Triple::UnknownEnvironment;
