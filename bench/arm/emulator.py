@@ -85,7 +85,10 @@ def read(path):
 
 def run(*command, **options):
     """The standard output of a command that must succeed."""
-    done = subprocess.run(command, capture_output=True, check=False, **options)
+    try:
+        done = subprocess.run(command, capture_output=True, check=False, **options)
+    except FileNotFoundError:
+        raise RuntimeError(f"{command[0]} not found") from None
     if done.returncode:
         text = done.stderr.decode(errors="replace").strip()
         raise RuntimeError(f"{' '.join(command)}: exit {done.returncode}\n{text}")
