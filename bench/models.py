@@ -1,5 +1,6 @@
 """The models that are measured, and what is made of them."""
 
+import argparse
 import dataclasses
 import os
 import subprocess
@@ -113,6 +114,14 @@ def make(size, is_moe, folder, moe_compile, precisions):
         compile_binary(model, precision, moe_compile)
         export(model, precision, is_moe)
     return model
+
+
+def kinds(text):
+    """An option's list of kinds."""
+    wanted = text.split(",")
+    if unknown := set(wanted) - {"moe", "dense"}:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return wanted
 
 
 def select(names):

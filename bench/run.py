@@ -181,7 +181,7 @@ def precisions(text):
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", help="such as 12x192,12x192/16; default: all")
-    parser.add_argument("--kinds", default="moe,dense")
+    parser.add_argument("--kinds", type=models.kinds, default="moe,dense")
     parser.add_argument(
         "--precision",
         type=precisions,
@@ -210,7 +210,7 @@ def run(args):
     peaks = measure.Peak(os.path.join(BUILD, "bench"))
     peer = measure.Peer(NODE_MODULES)
     results, failed = [], 0
-    for kind in args.kinds.split(","):
+    for kind in args.kinds:
         for size in sizes:
             try:
                 result = measure_model(size, kind == "moe", args, peer, peaks)

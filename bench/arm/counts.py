@@ -37,7 +37,9 @@ def precisions(text):
 def add_options(parser):
     """Those that mca.py has too."""
     parser.add_argument("--sizes", default="12x192,12x64", help="as in run.py")
-    parser.add_argument("--kinds", default="moe", help="moe, dense or both")
+    parser.add_argument(
+        "--kinds", type=models.kinds, default="moe", help="moe, dense or both"
+    )
     parser.add_argument(
         "--precision", type=precisions, default="f32", help="f32, bf16, int8"
     )
@@ -49,7 +51,7 @@ def each_model(args, work):
     """Title, whether it has experts, and files of each model that is wanted."""
     if not os.access(args.moe_compile, os.X_OK):
         sys.exit(f"{args.moe_compile} not found: scripts/build.sh makes it")
-    for kind in args.kinds.split(","):
+    for kind in args.kinds:
         for size in models.select(args.sizes):
             is_moe = kind == "moe"
             title = f"{size} {'MoE' if is_moe else 'dense'}"
