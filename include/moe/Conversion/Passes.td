@@ -61,8 +61,9 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     live in registers through the loop over k; an element-wise generic that is
     its only reader becomes the tile's epilogue. A product with a single row is a
     loop over panels, each of which sums parts of k side by side. Where the CPU
-    multiplies by a lane of a vector, the input is loaded as vectors along k. While a tile of
-    several rows works, it prefetches its share of the weight's next panels.
+    multiplies by a lane of a vector, the input is loaded as vectors along k. While
+    a tile of several rows works, it prefetches its share of the weight's next
+    panels.
 
     A transposition goes through registers in blocks of 4 by 16 if the input's
     last dimension is a multiple of 4.

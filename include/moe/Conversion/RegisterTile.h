@@ -21,8 +21,7 @@ enum class ProductKind {
   /// or by as many as one instruction sums up.
   Plain,
   /// Multiplies vectors of the weight, loaded one by one, by single lanes of
-  /// the
-  /// input, whose rows are loaded as vectors along k.
+  /// the input, whose rows are loaded as vectors along k.
   ByLane,
   /// Both: takes apart weights that it multiplies by lanes of the input.
   WideningByLane,

@@ -893,7 +893,7 @@ def DotOp : MoE_Op<"dot", [Pure, AllTypesMatch<["sums", "result"]>,
 }
 
 def PairDotOp : MoE_Op<"pair_dot", [Pure, AllTypesMatch<["sums", "result"]>]> {
-  let summary = "products of two rows with the columns of a panel";
+  let summary = "products of two rows with pairs of columns";
   let description = [{
     What `moe.dot` is for one row, for two rows and twice as many inputs, in the
     form that a matrix instruction has: for each pair of columns, `sums` has four
@@ -1097,7 +1097,7 @@ def PackPanelsOp : MoE_WeightOp<"pack_panels"> {
     With `interleave` n, the weights of n inputs that follow each other lie side
     by side for each channel: result[p][k][n·c + i] is channel 16·p + c for input
     n·k + i. That is what instructions for lower precision take, which sum the
-    products of two bf16 or four i8 in a lane.
+    products of two bf16 or four i8 in a lane, or of twice as many for a column.
 
     Constraints: (1) a group divides its dimension; (2) n divides the padded
     inputs; (3) the result has the shape that follows.
