@@ -34,6 +34,14 @@ ITERATIONS = 1000
 STREAM = 24
 
 
+def cpu_list(text):
+    """An option's list of CPUs, whose levels are known here."""
+    wanted = text.split(",")
+    if unknown := set(wanted) - {*DECIDING, *OTHERS}:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return wanted
+
+
 def level(cpu, precision):
     if precision != "f32" and cpu in ARMV8_6:
         return "armv8.6-a"
@@ -177,13 +185,13 @@ def builds(cpus, precision):
     return found
 
 
-def look_at_models(args, cpus):
+def look_at_models(args):
     with tempfile.TemporaryDirectory() as work:
         # It can do whatever a CPU's level needs.
         emulator = Emulator("max", work)
         for title, _, model in each_model(args, work):
             for precision in args.precision:
-                for target, those in builds(cpus, precision).items():
+                for target, those in builds(args.cpus, precision).items():
                     ours = programs.Object(
                         args.moe_compile, model.spec, precision, target, work
                     )
@@ -196,11 +204,11 @@ def main():
         description=__doc__.splitlines()[0], allow_abbrev=False
     )
     add_options(parser)
-    parser.add_argument("--cpus", default=",".join(DECIDING + OTHERS))
+    parser.add_argument("--cpus", type=cpu_list, default=",".join(DECIDING + OTHERS))
     args = parser.parse_args()
     results = []
     try:
-        for result in look_at_models(args, args.cpus.split(",")):
+        for result in look_at_models(args):
             results.append(result)
             print(f"{result['model']}, {result['precision']}, --cpu={result['cpu']}:\n")
             print("\n".join(table(result)))
