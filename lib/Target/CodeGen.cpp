@@ -9,6 +9,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/Linker/Linker.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -157,13 +159,33 @@ void mlir::moe::optimize(llvm::Module &module, llvm::TargetMachine &machine) {
       .run(module, modules);
 }
 
+/// Keeps the first line of the first error in the string `message`.
+static void keepError(const llvm::DiagnosticInfo *info, void *message) {
+  auto &kept = *static_cast<std::string *>(message);
+  if (info->getSeverity() != llvm::DS_Error || !kept.empty())
+    return;
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::DiagnosticPrinterRawOStream printer(os);
+  info->print(printer);
+  kept = StringRef(text).trim().split('\n').first;
+}
+
 llvm::Error mlir::moe::emit(llvm::Module &module, llvm::TargetMachine &machine,
                             llvm::CodeGenFileType kind,
                             llvm::raw_pwrite_stream &os) {
   llvm::legacy::PassManager pm;
   if (machine.addPassesToEmitFile(pm, os, nullptr, kind))
     return llvm::createStringError("the target cannot emit this kind of file");
+  // LLVM itself would print an error, such as a file of weights that cannot be
+  // mapped, and end the process with its temporary files left behind.
+  std::string error;
+  llvm::LLVMContext &context = module.getContext();
+  context.setDiagnosticHandlerCallBack(keepError, &error);
   pm.run(module);
+  context.setDiagnosticHandlerCallBack(nullptr);
+  if (!error.empty())
+    return llvm::createStringError(error);
   return llvm::Error::success();
 }
 
