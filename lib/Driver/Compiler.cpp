@@ -465,6 +465,10 @@ LogicalResult Compilation::link(llvm::Module &code,
     llvm::Error error =
         weights.write("weights", [&](llvm::raw_pwrite_stream &os) {
           compiled.sections = writeWeights(*module, *store, os);
+          // Code generation opens the file for each section. LLVM maps it if
+          // its last page has room for a zero behind it, else it reads all of
+          // it: each time, into memory of its own.
+          os << '\0';
           return llvm::Error::success();
         });
     if (error)
