@@ -14,6 +14,16 @@ counts | mca)
   parts=("$1")
   shift
   ;;
+*)
+  for option; do
+    case $option in
+    --json* | --kernels | --cpu | --cpu=* | --cpus | --cpus=*)
+      echo "arm.sh: $option is of one part, counts or mca: name it first" >&2
+      exit 2
+      ;;
+    esac
+  done
+  ;;
 esac
 install_packages python3-onnx python3-numpy gcc qemu-user g++-aarch64-linux-gnu \
   libc6-dev-arm64-cross llvm-22

@@ -173,6 +173,11 @@ int mlir::moe::compileMain(int argc, char **argv) {
   if (info == emitKinds().end())
     return usage("unknown kind '" + emitName + "'; --emit=help lists them");
   options.kind = info->kind;
+  bool hasHeader =
+      options.kind >= EmitKind::Obj && options.kind != EmitKind::Exe;
+  if (hasHeader && llvm::sys::path::extension(options.output) == ".h")
+    return usage("-o " + options.output +
+                 " is the name of the header that goes with it");
 
   initializeCodeGen();
   llvm::Expected<llvm::Triple> triple = parseTarget(
