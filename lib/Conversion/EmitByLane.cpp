@@ -70,10 +70,9 @@ Value VectorEmitter::emitByLane(const TileSite &site, Loops loops, Value out) {
       Value packed;
       if (side > 1)
         packed = loadPacked(loops, q * lanes * side, lanes * side);
+      loops[lane] = index(q * lanes);
       for (int64_t which = 0; which < side; ++which) {
         int64_t i = step * side + which;
-        enter(site, 0, p, loops);
-        loops[lane] = index(q * lanes);
         Value weights = side > 1
                             ? widen(packed, which)
                             : loadVector(bTensor, evaluate(bMap, loops), lanes);

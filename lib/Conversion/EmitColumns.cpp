@@ -20,19 +20,23 @@ using namespace mlir::moe;
 /// Columns in a vector, and rows in a pair.
 static constexpr int64_t kPair = 2;
 
-void VectorEmitter::packInput() {
+Value VectorEmitter::packInput() {
   unsigned inner = reduction.back();
   int64_t panels = ranges[panel], depth = ranges[inner];
   // A single panel or row would not use it again.
   if (!isMatrix() || panels < 2 || ranges[*row] < 2)
-    return;
+    return {};
   int64_t rowsOfGroup = isPaired() ? kPair : 1, numbers = numbersOfColumns();
-  auto type = cast<RankedTensorType>(aTensor.getType());
-  Value packed = bufferization::AllocTensorOp::create(
-      b,
+  auto type =
       RankedTensorType::get({ranges[*row] / rowsOfGroup, depth, numbers},
-                            type.getElementType()),
-      ValueRange());
+                            getElementTypeOrSelf(aTensor.getType()));
+  Value &known = packedInputs[aTensor];
+  if (known && known.getType() == type)
+    return known;
+  // Where the input is made, so that all that reads it can read this instead.
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointAfterValue(aTensor);
+  Value packed = bufferization::AllocTensorOp::create(b, type, ValueRange());
   Loops loops(ranges.size());
   loops[sideDim] = index(0);
   // What `size` steps from `k` on have in a row of the group.
@@ -68,8 +72,9 @@ void VectorEmitter::packInput() {
       out = {pack(group, index(whole), depth - whole, out[0])};
     return out;
   };
-  packedInput = loop(0, ranges[*row] / rowsOfGroup, 1, packed, packGroup,
-                     /*isParallel=*/true)[0];
+  known = loop(0, ranges[*row] / rowsOfGroup, 1, packed, packGroup,
+               /*isParallel=*/true)[0];
+  return known;
 }
 
 Value VectorEmitter::emitColumns(const TileSite &site, Loops loops, Value out) {
@@ -136,7 +141,7 @@ Value VectorEmitter::emitColumns(const TileSite &site, Loops loops, Value out) {
         }
     }
   };
-  // Steps in a loop enough for several to share what it costs.
+  // Enough steps in a loop to share what it costs.
   constexpr int64_t unrolled = 4;
   SmallVector<Value> sums =
       sumOverDepth(count, VectorType::get({lanes}, sumType), parts,

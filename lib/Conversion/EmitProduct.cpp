@@ -316,6 +316,8 @@ Value VectorEmitter::emitTile(const TileSite &site, Loops loops, Value out) {
   SmallVector<Value> sums =
       sumOverDepth(count, vectorType(sumType), parts, parts, loops,
                    [&](Value k, int64_t size, MutableArrayRef<Value> all) {
+                     // Not prefetchSteps: what unrolled steps have in common,
+                     // LLVM moves, and then it spills.
                      for (int64_t part = 0; part < size; ++part) {
                        Value own =
                            b.createOrFold<arith::AddIOp>(k, index(part));
@@ -438,7 +440,7 @@ void VectorEmitter::emitContraction() {
   if (bMemory)
     prefetchedLanes = planPrefetch(tile.panels, tiles, columnBits());
   if (isByColumns())
-    packInput();
+    packedInput = packInput();
   Loops loops(ranges.size());
   // Panels outside: a panel stays in the cache for all rows, and the weight is
   // streamed once.

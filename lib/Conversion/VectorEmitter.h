@@ -28,11 +28,16 @@ struct TileSite {
   Value position;
 };
 
+/// Inputs of products by columns -> the same as their tiles want them.
+using PackedInputs = DenseMap<Value, Value>;
+
 /// Code generation for one generic (and the generics fused into it).
 class VectorEmitter {
 public:
-  VectorEmitter(linalg::GenericOp op, const CpuLevel &cpu)
-      : op(op), cpu(cpu), b(op.getLoc(), op) {
+  /// `packedInputs` is shared by the products of a function.
+  VectorEmitter(linalg::GenericOp op, const CpuLevel &cpu,
+                PackedInputs &packedInputs)
+      : op(op), cpu(cpu), b(op.getLoc(), op), packedInputs(packedInputs) {
     ranges = op.getStaticLoopRanges();
     iterators = op.getIteratorTypesArray();
   }
@@ -43,6 +48,8 @@ public:
 private:
   bool isContraction();
   void emitContraction();
+  /// Computes a tile of the result, and what follows; the result with that
+  /// stored in it.
   Value emitTile(const TileSite &site, Loops loops, Value out);
   /// Whether the weight's columns are multiplied two at a time, and rows too.
   bool isByColumns() const { return isDot && columnBits() == 64; }
@@ -50,8 +57,8 @@ private:
   /// As emitTile; of pairs of rows if there is more than one row.
   Value emitColumns(const TileSite &site, Loops loops, Value out);
   /// Arranges the input of a product by columns as its tiles want it, if that
-  /// pays.
-  void packInput();
+  /// pays and no product before this one did; null if it does not.
+  Value packInput();
   /// Of a product by columns: the weight's numbers in a vector, which has two
   /// sums of each column.
   int64_t numbersOfColumns() const { return cpu.lanes / 2 * side; }
@@ -176,6 +183,7 @@ private:
   linalg::GenericOp op;
   const CpuLevel &cpu;
   ImplicitLocOpBuilder b;
+  PackedInputs &packedInputs;
   SmallVector<int64_t> ranges;
   SmallVector<utils::IteratorType> iterators;
   // Of a transposition (and `lane`).

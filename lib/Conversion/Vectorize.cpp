@@ -33,24 +33,26 @@ struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
       return signalPassFailure();
     // Products first: each takes the element-wise generics that follow it
     // along.
+    PackedInputs packedInputs;
     SmallVector<GenericOp> products, others;
     getOperation().walk([&](GenericOp op) {
       if (isMultiplyAdd(op))
         products.push_back(op);
     });
     for (GenericOp op : products)
-      if (failed(VectorEmitter(op, *level).emit()))
+      if (failed(VectorEmitter(op, *level, packedInputs).emit()))
         return signalPassFailure();
     getOperation().walk([&](GenericOp op) { others.push_back(op); });
     for (GenericOp op : others)
-      if (failed(VectorEmitter(op, *level).emit()))
+      if (failed(VectorEmitter(op, *level, packedInputs).emit()))
         return signalPassFailure();
     SmallVector<linalg::FillOp> fills;
     getOperation().walk([&](linalg::FillOp fill) { fills.push_back(fill); });
     for (linalg::FillOp fill : fills) {
       if (fill->use_empty())
         fill.erase();
-      else if (failed(VectorEmitter(generalizeFill(fill), *level).emit()))
+      else if (failed(VectorEmitter(generalizeFill(fill), *level, packedInputs)
+                          .emit()))
         return signalPassFailure();
     }
   }

@@ -15,7 +15,6 @@
 // sums of two by two. The last row has no other, and is taken as it is.
 // ALL-LABEL: func.func @integers(
 // ALL-SAME: %[[A:.*]]: tensor<51x64xi8>, %[[W:.*]]: tensor<2x8x16x8xi8>)
-// ALL-DAG: %[[F:.*]] = tensor.collapse_shape %[[W]] {{\[}}[0], [1], [2, 3]] : tensor<2x8x16x8xi8> into tensor<2x8x128xi8>
 // PAIRS: %[[E:.*]] = bufferization.alloc_tensor() : tensor<25x8x16xi8>
 // PAIRS: %[[P:.*]] = scf.for %[[G:.*]] = %c0 to %c25 step %c1
 // PAIRS: scf.for %[[K:.*]] = %c0 to %c8 step %c2
@@ -26,6 +25,7 @@
 // PAIRS: %[[XY:.*]] = vector.shuffle %[[X]], %[[Y]] [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]
 // PAIRS: vector.transfer_write %[[XY]], %{{.*}}[%[[G]], %[[K]], %c0]
 // PAIRS: vector.shuffle %[[X]], %[[Y]] [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31]
+// PAIRS: %[[F:.*]] = tensor.collapse_shape %[[W]] {{\[}}[0], [1], [2, 3]] : tensor<2x8x16x8xi8> into tensor<2x8x128xi8>
 // PAIRS: scf.for %[[M:.*]] = %c0 to %c48 step %c6
 // PAIRS: %[[ACC:.*]]:24 = scf.for %[[K:.*]] = %c0 to %c8 step %c4 iter_args(%[[S0:[a-z0-9]+]] = %{{.*}} -> (vector<4xi32>
 // PAIRS: %[[PAIR:.*]] = arith.divui %[[M]], %c2
@@ -145,4 +145,36 @@ func.func @widened(%a: tensor<5x64xf32>, %w: tensor<1x16x16x4xbf16>) -> tensor<5
     linalg.yield %q : f32
   } -> tensor<5x1x16xf32>
   return %0 : tensor<5x1x16xf32>
+}
+
+// Two products of one input, as queries and keys are, arrange it once.
+// PAIRS-LABEL: func.func @shared(
+// PAIRS-COUNT-1: bufferization.alloc_tensor() : tensor<2x8x16xi8>
+// PAIRS-NOT: bufferization.alloc_tensor() : tensor<2x8x16xi8>
+// PAIRS: return
+func.func @shared(%a: tensor<4x64xi8>, %w: tensor<2x8x16x8xi8>, %v: tensor<2x8x16x8xi8>) -> (tensor<4x2x16xi32>, tensor<4x2x16xi32>) {
+  %zero = arith.constant 0 : i32
+  %e = bufferization.alloc_tensor() : tensor<4x2x16xi32>
+  %f = linalg.fill ins(%zero : i32) outs(%e : tensor<4x2x16xi32>) -> tensor<4x2x16xi32>
+  %0 = linalg.generic {indexing_maps = [#x8, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %w : tensor<4x64xi8>, tensor<2x8x16x8xi8>) outs(%f : tensor<4x2x16xi32>) {
+  ^bb0(%x: i8, %y: i8, %s: i32):
+    %xw = arith.extsi %x : i8 to i32
+    %vw = arith.extsi %y : i8 to i32
+    %p = arith.muli %xw, %vw : i32
+    %q = arith.addi %s, %p : i32
+    linalg.yield %q : i32
+  } -> tensor<4x2x16xi32>
+  %e1 = bufferization.alloc_tensor() : tensor<4x2x16xi32>
+  %f1 = linalg.fill ins(%zero : i32) outs(%e1 : tensor<4x2x16xi32>) -> tensor<4x2x16xi32>
+  %1 = linalg.generic {indexing_maps = [#x8, #w, #y], iterator_types = ["parallel", "parallel", "parallel", "reduction", "reduction"]}
+      ins(%a, %v : tensor<4x64xi8>, tensor<2x8x16x8xi8>) outs(%f1 : tensor<4x2x16xi32>) {
+  ^bb0(%x: i8, %y: i8, %s: i32):
+    %xw = arith.extsi %x : i8 to i32
+    %vw = arith.extsi %y : i8 to i32
+    %p = arith.muli %xw, %vw : i32
+    %q = arith.addi %s, %p : i32
+    linalg.yield %q : i32
+  } -> tensor<4x2x16xi32>
+  return %0, %1 : tensor<4x2x16xi32>, tensor<4x2x16xi32>
 }

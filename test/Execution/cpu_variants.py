@@ -7,7 +7,6 @@
 A variant that the CPU lacks is refused with exit code 2.
 """
 
-import argparse
 import os
 import sys
 
@@ -42,12 +41,7 @@ def check(executable, precision, images, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--moe-compile", required=True, metavar="PATH")
-    parser.add_argument("--work", required=True, metavar="DIR")
-    harness.add_target_options(parser)
-    args = parser.parse_args()
-    target = harness.Target(args)
+    args, target = harness.parse_arguments(__doc__)
     spec = random_model.write_model(args.work, random_specs.BASE, 0)
     images = random_model.random_images(oracle.load_spec(spec), 2, 0)
     for precision in BINARIES:

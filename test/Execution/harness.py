@@ -1,5 +1,6 @@
 """Compiles models, runs the binaries and compares them with the oracle."""
 
+import argparse
 import json
 import os
 import platform
@@ -93,6 +94,16 @@ class Target:
 
     def executables(self, path):
         return [Executable(path, runner) for runner in self.runners]
+
+
+def parse_arguments(doc):
+    """The arguments and the Target of a test that has no options but these."""
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--moe-compile", required=True, metavar="PATH")
+    parser.add_argument("--work", required=True, metavar="DIR")
+    add_target_options(parser)
+    args = parser.parse_args()
+    return args, Target(args)
 
 
 class Executable:

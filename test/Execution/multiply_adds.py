@@ -4,7 +4,6 @@
     multiply_adds.py --moe-compile build/bin/moe-compile --work DIR
 """
 
-import argparse
 import os
 
 import harness
@@ -51,12 +50,7 @@ def count(spec, few):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--moe-compile", required=True, metavar="PATH")
-    parser.add_argument("--work", required=True, metavar="DIR")
-    harness.add_target_options(parser)
-    args = parser.parse_args()
-    target = harness.Target(args)
+    args, target = harness.parse_arguments(__doc__)
     for number, (name, fields, few) in enumerate(CASES):
         folder = os.path.join(args.work, str(number))
         path = random_model.write_model(folder, dict(BASE, **fields), number)

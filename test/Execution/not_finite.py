@@ -7,7 +7,6 @@ Whatever the pixels are, the binary ends well and names only experts that there
 are. An ordinary image after them gives the same bits as by itself.
 """
 
-import argparse
 import os
 
 import harness
@@ -101,12 +100,7 @@ def check_model(executable, spec, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--moe-compile", required=True, metavar="PATH")
-    parser.add_argument("--work", required=True, metavar="DIR")
-    harness.add_target_options(parser)
-    args = parser.parse_args()
-    target = harness.Target(args)
+    args, target = harness.parse_arguments(__doc__)
     for number, (name, moe) in enumerate(MODELS.items()):
         print(name)
         folder = os.path.join(args.work, str(number))

@@ -70,7 +70,7 @@ RegisterTile chooseRegisterTile(int64_t rows, int64_t panels,
 inline int64_t lanesOfLine(int64_t columnBits) { return 64 * 8 / columnBits; }
 
 /// How `panels` panels that come next are prefetched by `tiles` tiles of rows,
-/// each of which makes as many steps over k as a panel has lines: each brings
+/// each of which makes a step over k for 16 lanes of a panel: each brings
 /// in its share, evenly over all its steps. A burst would take all the places
 /// where a core can wait for memory, and the loads that only go to the
 /// second-level cache would queue behind it.
