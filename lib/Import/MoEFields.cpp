@@ -1,0 +1,136 @@
+//===- MoEFields.cpp - The experts of a specification ---------------------===//
+
+#include "SpecFields.h"
+
+using namespace mlir;
+using namespace mlir::moe;
+
+/// `moe.layers`: a list of block indices, {"last": n} or {"every": n}.
+static void readMoELayers(SpecContext &context, FieldReader &fields,
+                          int64_t numLayers, SmallVectorImpl<int64_t> &layers) {
+  static constexpr StringRef forms =
+      "a list of block indices, {\"last\": n} or {\"every\": n}";
+  std::string path = fields.pathOf("layers");
+  const JsonValue *value = fields.get("layers");
+  if (!value)
+    return context.error(path, "missing; expected " + forms);
+
+  if (value->kind == JsonScalar::Kind::Array) {
+    if (value->items.empty())
+      return context.error(path, "expected at least one block, found none");
+    std::vector<bool> seen(numLayers);
+    for (size_t i = 0, e = value->items.size(); i != e; ++i) {
+      std::string place = jsonElementPath(path, i);
+      int64_t layer =
+          fields.asInteger(value->items[i], place, 0, numLayers - 1);
+      if (context.failed)
+        return;
+      if (seen[layer])
+        return context.error(place, "expected each block once, found " +
+                                        llvm::Twine(layer) + " again");
+      seen[layer] = true;
+    }
+    for (int64_t layer = 0; layer != numLayers; ++layer)
+      if (seen[layer])
+        layers.push_back(layer);
+    return;
+  }
+
+  if (value->kind != JsonScalar::Kind::Object)
+    return context.error(path,
+                         "expected " + forms + ", found " + value->describe());
+  FieldReader form(context, *value, path);
+  bool isLast = form.get("last"), isEvery = form.get("every");
+  form.rejectUnknown();
+  if (isLast == isEvery)
+    return context.error(path, "expected " + forms + ", found an object with " +
+                                   (isLast ? "both" : "neither"));
+  // More than all blocks is an error, and so is a stride that meets none.
+  int64_t n = form.integer(isLast ? "last" : "every", 1, numLayers);
+  for (int64_t layer = 0; layer != numLayers; ++layer)
+    if (isLast ? layer >= numLayers - n : (layer + 1) % n == 0)
+      layers.push_back(layer);
+}
+
+static void readRouter(SpecContext &context, const JsonValue *object,
+                       bool classToken, MoESpec &moe) {
+  static const JsonValue empty;
+  FieldReader fields(context, object ? *object : empty, "moe.router");
+  bool patch = moe.routing == MoESpec::Routing::Patch;
+
+  static const std::pair<StringRef, MoESpec::Placement> placements[] = {
+      {"shared", MoESpec::Placement::Shared},
+      {"per_layer", MoESpec::Placement::PerLayer}};
+  moe.placement = fields.choice<MoESpec::Placement>("placement", placements)
+                      .value_or(patch ? MoESpec::Placement::PerLayer
+                                      : MoESpec::Placement::Shared);
+  if (patch && moe.placement == MoESpec::Placement::Shared)
+    fields.error("placement", "expected \"per_layer\", the only one for "
+                              "routing \"patch\", found \"shared\"");
+
+  static const std::pair<StringRef, MoESpec::RouterInput> inputs[] = {
+      {"cls", MoESpec::RouterInput::Cls}, {"mean", MoESpec::RouterInput::Mean}};
+  if (auto input = fields.choice<MoESpec::RouterInput>("input", inputs)) {
+    if (patch)
+      fields.error("input", "expected no such field with routing \"patch\", "
+                            "where each token is routed");
+    if (*input == MoESpec::RouterInput::Cls && !classToken)
+      fields.error("input", "expected \"mean\" for a model without a class "
+                            "token, found \"cls\"");
+    moe.routerInput = *input;
+  } else {
+    moe.routerInput =
+        classToken ? MoESpec::RouterInput::Cls : MoESpec::RouterInput::Mean;
+  }
+
+  moe.routerBias = fields.boolean("bias", false);
+  moe.normalize = fields.boolean("normalize", false);
+  moe.batchPriority = fields.boolean("batch_priority", false);
+  if (moe.batchPriority && !patch)
+    fields.error("batch_priority", "expected false with routing \"image\", "
+                                   "which has no capacity, found true");
+  fields.rejectUnknown();
+}
+
+MoESpec moe::readMoE(SpecContext &context, const JsonValue &object,
+                     const ModelSpec &spec) {
+  FieldReader fields(context, object, "moe");
+  MoESpec moe;
+  readMoELayers(context, fields, spec.numLayers, moe.layers);
+  moe.numExperts = fields.integer("num_experts", 1, maxExperts);
+  moe.topK = fields.integer("top_k", 1, maxExperts, 1);
+  if (moe.topK > moe.numExperts)
+    fields.error("top_k", "expected at most " + llvm::Twine(moe.numExperts) +
+                              " (num_experts), found " + llvm::Twine(moe.topK));
+  if (int64_t(moe.layers.size()) * moe.numExperts > maxTotalExperts)
+    fields.error("num_experts", "expected at most " +
+                                    llvm::Twine(maxTotalExperts) +
+                                    " experts in all blocks, found " +
+                                    llvm::Twine(moe.layers.size()) + " x " +
+                                    llvm::Twine(moe.numExperts));
+
+  static const std::pair<StringRef, MoESpec::Routing> routings[] = {
+      {"image", MoESpec::Routing::Image}, {"patch", MoESpec::Routing::Patch}};
+  moe.routing = fields.choice<MoESpec::Routing>("routing", routings)
+                    .value_or(MoESpec::Routing::Image);
+  bool patch = moe.routing == MoESpec::Routing::Patch;
+  readRouter(context, fields.objectField("router"), spec.classToken, moe);
+
+  if (const JsonValue *factor = fields.get("capacity_factor")) {
+    if (!patch)
+      fields.error("capacity_factor",
+                   "expected no such field with routing \"image\"");
+    moe.capacityFactor =
+        fields.asNumber(*factor, fields.pathOf("capacity_factor"),
+                        "a finite number above 0", double(FLT_MIN));
+  }
+  moe.capacityMultipleOf =
+      fields.integer("capacity_multiple_of", 1, maxTokens, 1);
+  if (moe.capacityMultipleOf != 1 && !patch)
+    fields.error("capacity_multiple_of",
+                 "expected 1 with routing \"image\", which has no capacity, "
+                 "found " +
+                     llvm::Twine(moe.capacityMultipleOf));
+  fields.rejectUnknown();
+  return moe;
+}
