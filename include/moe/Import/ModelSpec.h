@@ -61,8 +61,9 @@ struct PreprocessSpec {
 struct ModelSpec {
   /// Gelu is the exact one (erf), QuickGelu is x * sigmoid(1.702 x).
   enum class Activation { Gelu, GeluTanh, QuickGelu, Relu, Silu };
-  /// Mean is over the patch tokens, never the class token.
-  enum class Pool { Cls, Mean };
+  /// Mean and Max are over the patch tokens (see poolIncludesPrefix); AvgMax is
+  /// half the sum of both.
+  enum class Pool { Cls, Mean, Max, AvgMax };
 
   /// A C identifier that is not a keyword; prefix of the generated symbols.
   std::string name;
@@ -84,7 +85,29 @@ struct ModelSpec {
   Activation activation = Activation::Gelu;
   double layerNormEps = 1e-6;
   bool classToken = true;
+  /// A second token after the class token (DeiT). Needs the class token.
+  bool distillationToken = false;
+  /// A head of that token's own; the logits of both heads are averaged.
+  bool distillationHead = false;
+  /// Between those tokens and the patches.
+  int64_t numRegisterTokens = 0;
+  /// The position embedding is of the patches alone (timm's no_embed_class).
+  bool noEmbedClass = false;
+  /// Each branch's output is multiplied by a gamma per channel (LayerScale).
+  bool layerScale = false;
+  /// Queries and keys are normalised for each head.
+  bool qkNorm = false;
+  /// A LayerNorm before the first block.
+  bool preNorm = false;
+  bool patchBias = true;
+  /// The last LayerNorm: of all tokens before the pool, or of what it yields.
+  bool fcNorm = false;
   Pool pool = Pool::Cls;
+  /// Mean and Max are over all tokens.
+  bool poolIncludesPrefix = false;
+  /// Without a head the pooled features are the model's outputs.
+  bool hasHead = true;
+  /// The number of outputs: D where there is no head.
   int64_t numClasses = 1000;
   /// Absent: a dense model.
   std::optional<MoESpec> moe;
