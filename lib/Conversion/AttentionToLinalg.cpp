@@ -32,10 +32,12 @@ Value MoELowering::scaled(Value x, float factor) {
              : times(x, constant(factor), map(shapeOf(x).size(), {}));
 }
 
-Value MoELowering::times(Value x, Value factor, AffineMap factorMap) {
+Value MoELowering::times(Value x, Value factor, AffineMap factorMap,
+                         Value out) {
   unsigned rank = shapeOf(x).size();
   AffineMap full = b.getMultiDimIdentityMap(rank);
-  return generic({x, factor}, empty(shapeOf(x)), {full, factorMap, full},
+  return generic({x, factor}, out ? out : empty(shapeOf(x)),
+                 {full, factorMap, full},
                  SmallVector<IteratorType>(rank, IteratorType::parallel),
                  [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
                    return arith::MulFOp::create(ib, args[0], args[1]);
@@ -96,10 +98,27 @@ Value MoELowering::attend(AttentionOp op) {
   return attend(q, k, v, heads, size, op.getScale().convertToDouble());
 }
 
+/// Queries whose scores are made at a time: as many as leave all heads' scores
+/// in a level 2 cache, in blocks of about the same size. So the scores' memory
+/// does not grow with the square of the tokens.
+static int64_t queriesAtOnce(int64_t queries, int64_t heads, int64_t tokens) {
+  constexpr int64_t scoresBytes = 512 << 10;
+  // A multiple of the rows of all register tiles leaves no remainder within a
+  // block.
+  constexpr int64_t step = 24;
+  int64_t rowBytes = heads * numPanels(tokens) * kPanel * sizeof(float);
+  int64_t most = std::max(scoresBytes / rowBytes, step);
+  if (queries <= most)
+    return queries;
+  most = llvm::alignDown(most, step);
+  int64_t even = llvm::divideCeil(queries, llvm::divideCeil(queries, most));
+  return llvm::alignTo(even, step);
+}
+
 Value MoELowering::attend(Value q, Value k, Value v, int64_t heads,
                           int64_t size, double scale) {
   int64_t tokens = rowsOf(k), queries = rowsOf(q);
-  int64_t headPanels = numPanels(size), keyPanels = numPanels(tokens);
+  int64_t headPanels = numPanels(size);
   auto byHead = [&](Value part) {
     return expand(part, {rowsOf(part), heads, headPanels, kPanel},
                   {{0}, {1, 2}, {3}});
@@ -107,13 +126,43 @@ Value MoELowering::attend(Value q, Value k, Value v, int64_t heads,
   auto byHeadFlat = [&](Value part) {
     return collapse(byHead(part), {{0}, {1}, {2, 3}});
   };
+  Value asking = byHeadFlat(q), keys = tokenPanels(byHeadFlat(k));
+  Value values = byHead(v);
+  Value result = empty({queries, heads, headPanels, kPanel});
+  int64_t atOnce = queriesAtOnce(queries, heads, tokens);
+  if (atOnce == queries)
+    return attendAtOnce(asking, keys, values, scale, result);
 
+  int64_t whole = queries / atOnce * atOnce;
+  auto loop = scf::ForOp::create(b, index(0), index(whole), index(atOnce),
+                                 ValueRange{result});
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    Value first = loop.getInductionVar(), carried = loop.getRegionIterArg(0);
+    Value block = attendAtOnce(rowsFrom(asking, first, atOnce), keys, values,
+                               scale, rowsFrom(carried, first, atOnce));
+    scf::YieldOp::create(b, withRows(carried, block, first));
+  }
+  result = loop.getResult(0);
+  if (whole == queries)
+    return result;
+  Value first = index(whole);
+  int64_t rest = queries - whole;
+  Value block = attendAtOnce(rowsFrom(asking, first, rest), keys, values, scale,
+                             rowsFrom(result, first, rest));
+  return withRows(result, block, first);
+}
+
+Value MoELowering::attendAtOnce(Value q, Value keys, Value values, double scale,
+                                Value out) {
+  int64_t queries = rowsOf(q), tokens = rowsOf(values);
+  int64_t heads = shapeOf(values)[1], headPanels = shapeOf(values)[2];
   SmallVector<IteratorType> iterators(4, IteratorType::parallel);
   iterators.push_back(IteratorType::reduction);
   AffineExpr h = dim(0), m = dim(1), p = dim(2), c = dim(3), r = dim(4);
   Value scores = multiplyAdd(
-      {byHeadFlat(q), tokenPanels(byHeadFlat(k))},
-      {heads, queries, keyPanels, kPanel},
+      {q, keys}, {heads, queries, numPanels(tokens), kPanel},
       {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
       iterators);
   scores = scaled(scores, float(scale));
@@ -121,10 +170,10 @@ Value MoELowering::attend(Value q, Value k, Value v, int64_t heads,
   exps = slice(collapse(exps, {{0}, {1}, {2, 3}}), {0, 0, 0},
                {heads, queries, tokens});
   Value mixed = multiplyAdd(
-      {exps, byHead(v)}, {queries, heads, headPanels, kPanel},
+      {exps, values}, {queries, heads, headPanels, kPanel},
       {map(5, {h, m, r}), map(5, {r, h, p, c}), map(5, {m, h, p, c})},
       iterators);
-  return times(mixed, inverse, map(4, {dim(1), dim(0)}));
+  return times(mixed, inverse, map(4, {dim(1), dim(0)}), out);
 }
 
 Value MoELowering::attendFew(AttentionOp op) {

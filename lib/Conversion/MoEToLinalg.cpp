@@ -106,25 +106,26 @@ Value MoELowering::groupRows(Value tensor) {
   return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
 }
 
-Value MoELowering::row(Value tensor, Value index) {
+Value MoELowering::rowsFrom(Value tensor, Value first, int64_t count) {
   auto type = cast<RankedTensorType>(tensor.getType());
   Attribute zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<OpFoldResult> offsets(type.getRank(), zero),
       sizes = getAsIndexOpFoldResult(b.getContext(), type.getShape()),
       strides(type.getRank(), one);
-  offsets[0] = index;
-  sizes[0] = one;
+  offsets[0] = first;
+  sizes[0] = b.getIndexAttr(count);
   return tensor::ExtractSliceOp::create(b, tensor, offsets, sizes, strides);
 }
 
-Value MoELowering::withRow(Value tensor, Value row, Value index) {
-  auto type = cast<RankedTensorType>(row.getType());
+Value MoELowering::withRows(Value tensor, Value rows, Value first) {
+  auto type = cast<RankedTensorType>(rows.getType());
   Attribute zero = b.getIndexAttr(0), one = b.getIndexAttr(1);
   SmallVector<OpFoldResult> offsets(type.getRank(), zero),
       sizes = getAsIndexOpFoldResult(b.getContext(), type.getShape()),
       strides(type.getRank(), one);
-  offsets[0] = index;
-  return tensor::InsertSliceOp::create(b, row, tensor, offsets, sizes, strides);
+  offsets[0] = first;
+  return tensor::InsertSliceOp::create(b, rows, tensor, offsets, sizes,
+                                       strides);
 }
 
 Value MoELowering::stackRows(Value top, Value bottom) {

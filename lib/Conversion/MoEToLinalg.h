@@ -109,8 +109,11 @@ private:
   }
   /// The rows of a group that are there.
   Value groupRows(Value tensor);
-  Value row(Value tensor, Value index);
-  Value withRow(Value tensor, Value row, Value index);
+  /// `count` rows of `tensor` from row `first` on, and the tensor with `rows`
+  /// in their place.
+  Value rowsFrom(Value tensor, Value first, int64_t count);
+  Value withRows(Value tensor, Value rows, Value first);
+  Value row(Value tensor, Value index) { return rowsFrom(tensor, index, 1); }
   Value filled(ArrayRef<int64_t> shape, float value) {
     return filled(shape, b.getF32FloatAttr(value));
   }
@@ -179,6 +182,11 @@ private:
   /// heads of `size` channels are padded each by itself.
   Value attend(Value q, Value k, Value v, int64_t heads, int64_t size,
                double scale);
+  /// The same of q [queries, heads, depth], keys in panels over tokens [heads,
+  /// depth, panels, 16] and values [tokens, heads, panels, 16], written to
+  /// `out`.
+  Value attendAtOnce(Value q, Value keys, Value values, double scale,
+                     Value out);
   /// `x` [tokens, heads, depth] as panels over tokens, [heads, depth, panels,
   /// 16]. Tokens that are not there are zero.
   Value tokenPanels(Value x);
@@ -186,8 +194,9 @@ private:
   /// 16]: [rows, heads, panels, 16].
   Value productByHead(Value x, Value weight);
   Value scaled(Value x, float factor);
-  /// Times `factor`, which has the dimensions of `x` that `factorMap` names.
-  Value times(Value x, Value factor, AffineMap factorMap);
+  /// Times `factor`, which has the dimensions of `x` that `factorMap` names;
+  /// written to `out`, if there is one.
+  Value times(Value x, Value factor, AffineMap factorMap, Value out = Value());
   /// exp(x - max) over the lanes, `channels` of which are there, and 1 / sum.
   std::pair<Value, Value> softmaxParts(Value logits, int64_t channels);
 

@@ -53,6 +53,15 @@ std::optional<int64_t> sharedStep(scf::ForOp loop) {
   return step;
 }
 
+/// Whether an address says all about memory of that type.
+bool isArgument(MemRefType type) {
+  SmallVector<int64_t> strides;
+  int64_t offset = 0;
+  return type.hasStaticShape() &&
+         succeeded(type.getStridesAndOffset(strides, offset)) &&
+         !ShapedType::isDynamic(offset);
+}
+
 struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
@@ -85,14 +94,14 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     getUsedValuesDefinedAbove(nest.getRegion(), captured);
     for (Value bound : nest->getOperands())
       captured.insert(bound);
-    // A view whose size is known at run time only is no argument: it is made
-    // anew of what it views.
+    // A view whose size or place is known at run time only is no argument: it is
+    // made anew of what it views.
     SmallVector<Operation *> views;
     for (bool changed = true; changed;) {
       changed = false;
       for (Value value : captured) {
         auto type = dyn_cast<MemRefType>(value.getType());
-        if (!type || type.hasStaticShape())
+        if (!type || isArgument(type))
           continue;
         Operation *view = value.getDefiningOp();
         views.push_back(view);

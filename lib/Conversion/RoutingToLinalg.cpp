@@ -197,7 +197,7 @@ FailureOr<Value> MoELowering::experts(TokenExpertsOp op, Value sum) {
                     [](ImplicitLocOpBuilder &, ValueRange args) -> Value {
                       return args[0];
                     });
-        return withRow(carried, copy, i);
+        return withRows(carried, copy, i);
       });
   groupSize = count;
   groupCapacity = op.getCapacity();
@@ -214,7 +214,7 @@ FailureOr<Value> MoELowering::experts(TokenExpertsOp op, Value sum) {
                   tensor::ExtractOp::create(b, gates, ValueRange{which, i});
               Value added =
                   addWeighted(row(*value, i), gate, row(total, token));
-              return withRow(total, added, token);
+              return withRows(total, added, token);
             });
       });
   if (failed(result))

@@ -71,6 +71,8 @@ IMAGE_COVERAGE = [
     row(hidden_size=64, num_attention_heads=4, intermediate_size=256),
     # More tokens than a row of registers, and than a tile.
     row(image_size=28, patch_size=2, hidden_size=16, num_attention_heads=2),
+    # So many that they ask in blocks, the last one of a single token.
+    row(image_size=24, patch_size=2, num_attention_heads=12),
     # Experts, placement and input of the router.
     row(moe={}),
     row(moe={"num_experts": 1}),
