@@ -625,12 +625,13 @@ LogicalResult MoELowering::lower(Operation &op) {
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
-            LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp,
-            PatchesOp, PlaceTokensOp, QuantizeOp, DequantizeOp, CollectOp,
-            ActivateOp, AttendOp, arith::TruncFOp>([&](auto layer) {
-        lower(layer);
-        return success();
-      })
+            LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp,
+            SliceTakenOp, HeadOp, PatchesOp, PlaceTokensOp, QuantizeOp,
+            DequantizeOp, CollectOp, ActivateOp, AttendOp, arith::TruncFOp>(
+          [&](auto layer) {
+            lower(layer);
+            return success();
+          })
       .Case<arith::AddFOp, func::ReturnOp, LinearOp>(
           [&](auto known) { return lower(known); })
       // A parameter is read where it is used, in the layout wanted there.

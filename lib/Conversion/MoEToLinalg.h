@@ -46,6 +46,7 @@ private:
   void lower(MlpOp op);
   void lower(RouterOp op);
   void lower(TokenRouterOp op);
+  void lower(SliceTakenOp op);
   void lower(HeadOp op);
   void lower(PatchesOp op);
   void lower(PlaceTokensOp op);
@@ -62,6 +63,11 @@ private:
   FailureOr<Value> experts(RoutedOpInterface op, Value sum);
   FailureOr<Value> experts(ExpertsOp op, Value sum);
   FailureOr<Value> experts(TokenExpertsOp op, Value sum);
+  /// Expert `which` for its one token, or for its group of `count` tokens: its
+  /// weighted output, added to `sum`.
+  FailureOr<Value> expertOfToken(TokenExpertsOp op, Value which, Value sum);
+  FailureOr<Value> expertOfGroup(TokenExpertsOp op, Value which, Value count,
+                                 Value sum);
   /// What `emit` makes of the region of expert `which`, whose arguments are
   /// `tokens` (and the index).
   FailureOr<Value>
@@ -144,6 +150,20 @@ private:
   Value rowSlice(Value tensor, int64_t first, int64_t count);
   /// The rows of `top`, then those of `bottom`.
   Value stackRows(Value top, Value bottom);
+  Value indices(ArrayRef<int64_t> shape) {
+    return empty(shape, b.getIndexType());
+  }
+  Value get(Value tensor, ValueRange at) {
+    return tensor::ExtractOp::create(b, tensor, at);
+  }
+  Value set(Value tensor, Value value, ValueRange at) {
+    return tensor::InsertOp::create(b, value, tensor, at);
+  }
+  /// A loop over [0, end) that carries what `emit` makes of the index and what
+  /// is carried.
+  SmallVector<Value>
+  overRange(Value end, ValueRange init,
+            function_ref<SmallVector<Value>(Value, ValueRange)> emit);
   Value generic(ValueRange inputs, Value out, ArrayRef<AffineMap> maps,
                 ArrayRef<utils::IteratorType> iterators, Body body);
   AffineMap map(unsigned dims, ArrayRef<AffineExpr> results) {

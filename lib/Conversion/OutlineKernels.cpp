@@ -94,8 +94,8 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     getUsedValuesDefinedAbove(nest.getRegion(), captured);
     for (Value bound : nest->getOperands())
       captured.insert(bound);
-    // A view whose size or place is known at run time only is no argument: it is
-    // made anew of what it views.
+    // A view whose size or place is known at run time only is no argument: it
+    // is made anew of what it views.
     SmallVector<Operation *> views;
     for (bool changed = true; changed;) {
       changed = false;

@@ -163,30 +163,61 @@ FailureOr<Value> MoELowering::experts(ExpertsOp op, Value sum) {
 }
 
 FailureOr<Value> MoELowering::experts(TokenExpertsOp op, Value sum) {
-  Value tokens = lowered.lookup(op.getTokens());
-  Value taken = lowered.lookup(op.getTaken());
-  Value gates = lowered.lookup(op.getGates());
   Value counts = lowered.lookup(op.getCounts());
-  SmallVector<int64_t> groupShape(shapeOf(tokens));
-  groupShape[0] = op.getCapacity();
-  Value zero = index(0), one = index(1);
-  auto loop = scf::ForOp::create(b, zero, index(op.getNumExperts()), one,
+  Value zero = index(0);
+  auto loop = scf::ForOp::create(b, zero, index(op.getNumExperts()), index(1),
                                  ValueRange{sum});
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
-  Value which = loop.getInductionVar();
+  Value which = loop.getInductionVar(), carried = loop.getRegionIterArg(0);
   Value count = tensor::ExtractOp::create(b, counts, which);
+  Value isAny =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::sgt, count, zero);
+  auto any = scf::IfOp::create(b, sum.getType(), isAny, /*withElse=*/true);
+  scf::YieldOp::create(b, any.getResult(0));
+  b.setInsertionPointToStart(any.elseBlock());
+  scf::YieldOp::create(b, carried);
+  b.setInsertionPointToStart(any.thenBlock());
+  FailureOr<Value> result = op.getCapacity() == 1
+                                ? expertOfToken(op, which, carried)
+                                : expertOfGroup(op, which, count, carried);
+  if (failed(result))
+    return failure();
+  scf::YieldOp::create(b, *result);
+  return loop.getResult(0);
+}
+
+FailureOr<Value> MoELowering::expertOfToken(TokenExpertsOp op, Value which,
+                                            Value sum) {
+  Value at[] = {which, index(0)};
+  Value token = get(lowered.lookup(op.getTaken()), at);
+  Value gate = get(lowered.lookup(op.getGates()), at);
+  return chooseRegion(
+      op, which, sum.getType(), row(lowered.lookup(op.getTokens()), token),
+      [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
+        FailureOr<Value> value = lowerRegion(body, arguments);
+        if (failed(value))
+          return failure();
+        return withRows(sum, addWeighted(*value, gate, row(sum, token)), token);
+      });
+}
+
+FailureOr<Value> MoELowering::expertOfGroup(TokenExpertsOp op, Value which,
+                                            Value count, Value sum) {
+  Value tokens = lowered.lookup(op.getTokens());
+  Value taken = lowered.lookup(op.getTaken());
+  Value gates = lowered.lookup(op.getGates());
+  SmallVector<int64_t> groupShape(shapeOf(tokens));
+  groupShape[0] = op.getCapacity();
   // A loop over the tokens that this expert took; `emit` gets a place in the
   // group, the token's index and what is carried.
   auto overGroup = [&](Value init,
                        function_ref<Value(Value, Value, Value)> emit) -> Value {
-    auto inner = scf::ForOp::create(b, zero, count, one, ValueRange{init});
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(inner.getBody());
-    Value i = inner.getInductionVar();
-    Value token = tensor::ExtractOp::create(b, taken, ValueRange{which, i});
-    scf::YieldOp::create(b, emit(i, token, inner.getRegionIterArg(0)));
-    return inner.getResult(0);
+    return overRange(count, init,
+                     [&](Value i, ValueRange carried) -> SmallVector<Value> {
+                       Value token = get(taken, {which, i});
+                       return {emit(i, token, carried[0])};
+                     })[0];
   };
   AffineMap full = b.getMultiDimIdentityMap(3);
   Value group = overGroup(
@@ -201,33 +232,71 @@ FailureOr<Value> MoELowering::experts(TokenExpertsOp op, Value sum) {
       });
   groupSize = count;
   groupCapacity = op.getCapacity();
-  Value carried = loop.getRegionIterArg(0);
   FailureOr<Value> result = chooseRegion(
       op, which, sum.getType(), groupRows(group),
       [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
         FailureOr<Value> value = lowerRegion(body, arguments);
         if (failed(value))
           return failure();
-        return overGroup(
-            carried, [&](Value i, Value token, Value total) -> Value {
-              Value gate =
-                  tensor::ExtractOp::create(b, gates, ValueRange{which, i});
-              Value added =
-                  addWeighted(row(*value, i), gate, row(total, token));
-              return withRows(total, added, token);
-            });
+        return overGroup(sum, [&](Value i, Value token, Value total) -> Value {
+          Value gate = get(gates, {which, i});
+          Value added = addWeighted(row(*value, i), gate, row(total, token));
+          return withRows(total, added, token);
+        });
       });
-  if (failed(result))
-    return failure();
   groupSize = Value();
-  scf::YieldOp::create(b, *result);
-  return loop.getResult(0);
+  return result;
 }
 
 FailureOr<Value> MoELowering::experts(RoutedOpInterface op, Value sum) {
   if (auto image = dyn_cast<ExpertsOp>(*op))
     return experts(image, sum);
   return experts(cast<TokenExpertsOp>(*op), sum);
+}
+
+SmallVector<Value> MoELowering::overRange(
+    Value end, ValueRange init,
+    function_ref<SmallVector<Value>(Value, ValueRange)> emit) {
+  auto loop = scf::ForOp::create(b, index(0), end, index(1), init);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  scf::YieldOp::create(b,
+                       emit(loop.getInductionVar(), loop.getRegionIterArgs()));
+  return SmallVector<Value>(loop.getResults());
+}
+
+void MoELowering::lower(SliceTakenOp op) {
+  Value taken = lowered.lookup(op.getTaken());
+  Value gates = lowered.lookup(op.getGates());
+  Value counts = lowered.lookup(op.getCounts());
+  int64_t experts = rowsOf(counts), kept = shapeOf(op.getKeptGates())[1];
+  Value zero = index(0), one = index(1), first = index(op.getFirst());
+  Value end = index(op.getCount());
+  // Each is written where the next one that is kept will be; what comes after
+  // the last lands in a column that nobody reads.
+  SmallVector<Value> results = overRange(
+      index(experts),
+      {indices({experts, kept + 1}), empty({experts, kept + 1}),
+       indices({experts})},
+      [&](Value e, ValueRange outer) -> SmallVector<Value> {
+        SmallVector<Value> inner = overRange(
+            get(counts, e), {outer[0], outer[1], zero},
+            [&](Value i, ValueRange state) -> SmallVector<Value> {
+              Value place = state[2];
+              Value token = arith::SubIOp::create(b, get(taken, {e, i}), first);
+              // Negative numbers are large ones without their sign.
+              Value isKept = arith::CmpIOp::create(b, arith::CmpIPredicate::ult,
+                                                   token, end);
+              Value next = arith::SelectOp::create(
+                  b, isKept, arith::AddIOp::create(b, place, one), place);
+              return {set(state[0], token, {e, place}),
+                      set(state[1], get(gates, {e, i}), {e, place}), next};
+            });
+        return {inner[0], inner[1], set(outer[2], inner[2], e)};
+      });
+  lowered[op.getKeptTaken()] = slice(results[0], {0, 0}, {experts, kept});
+  lowered[op.getKeptGates()] = slice(results[1], {0, 0}, {experts, kept});
+  lowered[op.getKeptCounts()] = results[2];
 }
 
 void MoELowering::lower(TokenRouterOp op) {
@@ -242,27 +311,6 @@ void MoELowering::lower(TokenRouterOp op) {
   logits = collapse(logits, {{0}, {1, 2}});
   Value exps = collapse(softmax.first, {{0}, {1, 2}});
   Value zero = index(0), one = index(1);
-  auto indices = [&](ArrayRef<int64_t> shape) -> Value {
-    return bufferization::AllocTensorOp::create(
-        b, RankedTensorType::get(shape, b.getIndexType()), ValueRange());
-  };
-  // A loop that carries tensors.
-  auto overRange = [&](Value end, ValueRange init,
-                       function_ref<SmallVector<Value>(Value, ValueRange)> emit)
-      -> SmallVector<Value> {
-    auto loop = scf::ForOp::create(b, zero, end, one, init);
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    scf::YieldOp::create(
-        b, emit(loop.getInductionVar(), loop.getRegionIterArgs()));
-    return SmallVector<Value>(loop.getResults());
-  };
-  auto get = [&](Value tensor, ValueRange at) -> Value {
-    return tensor::ExtractOp::create(b, tensor, at);
-  };
-  auto set = [&](Value tensor, Value value, ValueRange at) -> Value {
-    return tensor::InsertOp::create(b, value, tensor, at);
-  };
 
   // Each token's choices, best first, and what its priority is compared by: the
   // sum of the other experts' exp(l_e - l_max).

@@ -336,6 +336,23 @@ int64_t TokenRouterOp::getMultiplyAdds() {
   return rows(getTokens()) * getWeight().getType().getNumElements();
 }
 
+LogicalResult SliceTakenOp::verify() {
+  int64_t experts = rows(getGates()), capacity = columns(getGates());
+  if (failed(verifyShape(*this, "taken tokens", getTaken(),
+                         {experts, capacity})) ||
+      failed(verifyShape(*this, "counts", getCounts(), {experts})))
+    return failure();
+  int64_t first = getFirst(), count = getCount();
+  if (first < 0 || count < 1)
+    return emitOpError() << "cannot keep " << count << " tokens from " << first;
+  int64_t kept = std::min(capacity, count);
+  if (failed(
+          verifyShape(*this, "kept tokens", getKeptTaken(), {experts, kept})) ||
+      failed(verifyShape(*this, "kept gates", getKeptGates(), {experts, kept})))
+    return failure();
+  return verifyShape(*this, "kept counts", getKeptCounts(), {experts});
+}
+
 LogicalResult TokenExpertsOp::verify() {
   int64_t experts = getNumExperts();
   if (failed(verifyShape(*this, "taken tokens", getTaken(),
@@ -364,11 +381,13 @@ int64_t TokenExpertsOp::getExpertCount() { return getNumExperts(); }
 
 int64_t TokenExpertsOp::getMultiplyAdds() {
   // At most what every group takes, and no more than the tokens' choices.
-  auto router = getCounts().getDefiningOp<TokenRouterOp>();
+  Value counts = getCounts();
+  if (auto slice = counts.getDefiningOp<SliceTakenOp>())
+    counts = slice.getCounts();
+  auto router = counts.getDefiningOp<TokenRouterOp>();
   int64_t served = getNumExperts() * getCapacity();
   if (router)
-    served =
-        std::min<int64_t>(served, rows(router.getTokens()) * router.getTopK());
+    served = std::min<int64_t>(served, rows(getTokens()) * router.getTopK());
   return served * (mostMultiplyAdds(*this) / getCapacity());
 }
 

@@ -89,38 +89,77 @@ private:
     return clone.getResult();
   }
 
-  /// Experts work on each token by itself: their bodies take fewer.
   FailureOr<Value> rebuild(ExpertsOp op, int64_t first, RankedTensorType type,
                            PatternRewriter &rewriter) const {
+    if (!areTokenWise(op, op.getType()))
+      return failure();
+    Value tokens = sliced(rewriter, op.getTokens(), first, type.getDimSize(0));
+    auto clone = cast<ExpertsOp>(rewriter.clone(*op));
+    clone.getTokensMutable().assign(tokens);
+    clone.getResult().setType(type);
+    retypeBodies(clone, op.getType(), type);
+    return clone.getResult();
+  }
+
+  /// All tokens are routed, since they compete for the experts; the experts run
+  /// for some of them only.
+  FailureOr<Value> rebuild(TokenExpertsOp op, int64_t first,
+                           RankedTensorType type,
+                           PatternRewriter &rewriter) const {
+    RankedTensorType group = op.getGroupType();
+    if (!areTokenWise(op, group))
+      return failure();
+    int64_t rows = type.getDimSize(0), experts = op.getNumExperts(),
+            capacity = std::min(op.getCapacity(), rows);
+    auto shaped = [&](Value value) {
+      return cast<RankedTensorType>(value.getType()).clone({experts, capacity});
+    };
+    auto kept = SliceTakenOp::create(
+        rewriter, op.getLoc(), shaped(op.getTaken()), shaped(op.getGates()),
+        op.getCounts().getType(), op.getTaken(), op.getGates(), op.getCounts(),
+        first, rows);
+    Value tokens = sliced(rewriter, op.getTokens(), first, rows);
+    auto clone = cast<TokenExpertsOp>(rewriter.clone(*op));
+    clone.getTokensMutable().assign(tokens);
+    clone.getTakenMutable().assign(kept.getKeptTaken());
+    clone.getGatesMutable().assign(kept.getKeptGates());
+    clone.getCountsMutable().assign(kept.getKeptCounts());
+    clone.getResult().setType(type);
+    retypeBodies(clone, group, clone.getGroupType());
+    return clone.getResult();
+  }
+
+  /// Whether every expert works on each of its tokens, a value of type `group`,
+  /// by itself.
+  static bool areTokenWise(RoutedOpInterface op, RankedTensorType group) {
     // A value with a row per token that is no result of the body's own keeps
     // all its rows.
     auto isTokenWise = [&](Operation &inner) {
       return isa<MlpOp, LayerNormOp, GetOp, YieldOp, arith::AddFOp>(inner) &&
              llvm::none_of(inner.getOperands(), [&](Value operand) {
-               return operand.getType() == op.getType() &&
+               return operand.getType() == group &&
                       (operand.getParentBlock() != inner.getBlock() ||
                        operand.getDefiningOp<GetOp>());
              });
     };
-    for (Region &body : op.getBodies())
-      if (!llvm::all_of(body.front(), isTokenWise))
-        return failure();
-    RankedTensorType old = op.getType();
-    Value tokens = sliced(rewriter, op.getTokens(), first, type.getDimSize(0));
-    auto clone = cast<ExpertsOp>(rewriter.clone(*op));
-    clone.getTokensMutable().assign(tokens);
+    return llvm::all_of(op.getExpertRegions(), [&](Region &body) {
+      return llvm::all_of(body.front(), isTokenWise);
+    });
+  }
+
+  /// The bodies' tokens become fewer.
+  static void retypeBodies(RoutedOpInterface op, RankedTensorType old,
+                           RankedTensorType type) {
     auto retype = [&](Value value) {
       if (value.getType() == old)
         value.setType(type);
     };
-    retype(clone.getResult());
-    for (Region &body : clone.getBodies()) {
+    for (Region &body : op.getExpertRegions()) {
       retype(body.getArgument(0));
       for (Operation &inner : body.front())
         if (!isa<GetOp>(inner) && inner.getNumResults() == 1)
           retype(inner.getResult(0));
     }
-    return clone.getResult();
   }
 };
 
@@ -144,8 +183,8 @@ struct SliceTokens : moe::impl::SliceTokensBase<SliceTokens> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
     patterns.add<SliceOf<arith::AddFOp>, SliceOf<LayerNormOp>, SliceOf<MlpOp>,
-                 SliceOf<AttentionOp>, SliceOf<ExpertsOp>, PoolOfSlice>(
-        &getContext());
+                 SliceOf<AttentionOp>, SliceOf<ExpertsOp>,
+                 SliceOf<TokenExpertsOp>, PoolOfSlice>(&getContext());
     PoolOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

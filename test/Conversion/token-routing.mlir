@@ -29,8 +29,11 @@ module @tiny {
   // CHECK: arith.minsi
   // CHECK: tensor.extract_slice {{.*}} : tensor<2x4xindex> to tensor<2x3xindex>
   // Each expert's group: its tokens' rows, as many as there are.
+  // An expert without tokens does nothing.
   // CHECK: scf.for %[[E:[a-z0-9]+]] = %{{.*}} -> (tensor<4x1x16xf32>)
   // CHECK: %[[N:.*]] = tensor.extract %{{.*}}[%[[E]]] : tensor<2xindex>
+  // CHECK: %[[ANY:.*]] = arith.cmpi sgt, %[[N]]
+  // CHECK: scf.if %[[ANY]] -> (tensor<4x1x16xf32>)
   // CHECK: bufferization.alloc_tensor() : tensor<3x1x16xf32>
   // CHECK: scf.for %[[I:[a-z0-9]+]] = %{{.*}} to %[[N]]
   // CHECK: %[[TOKEN:.*]] = tensor.extract %{{.*}}[%[[E]], %[[I]]] : tensor<2x3xindex>

@@ -245,6 +245,9 @@ func.func @token_routing(%h: tensor<6x8xf32>, %w: tensor<2x8xf32>, %b: tensor<2x
   // CHECK: %[[T:.*]], %[[G:.*]], %[[N:.*]], %{{.*}} = moe.token_router %{{.*}} weight(%{{.*}}, %{{.*}}) top_k 2 normalize priority : tensor<6x8xf32>, tensor<2x8xf32>, tensor<2xf32>
   %t, %g, %n, %m = moe.token_router %h weight(%w, %b) top_k 2 normalize priority
       : tensor<6x8xf32>, tensor<2x8xf32>, tensor<2xf32> -> tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex>, tensor<2xf32>
+  // CHECK: moe.slice_taken %[[T]], %[[G]], %[[N]] from 1 count 2 : tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> -> tensor<2x2xindex>, tensor<2x2xf32>, tensor<2xindex>
+  %t1, %g1, %n1 = moe.slice_taken %t, %g, %n from 1 count 2
+      : tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> -> tensor<2x2xindex>, tensor<2x2xf32>, tensor<2xindex>
   // CHECK: moe.token_experts %{{.*}} took(%[[T]], %[[G]], %[[N]]) : tensor<6x8xf32>, tensor<2x3xindex>, tensor<2x3xf32>, tensor<2xindex> {
   // CHECK-NEXT: ^bb0(%{{.*}}: tensor<3x8xf32>):
   // CHECK: }, {

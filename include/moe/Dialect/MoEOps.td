@@ -560,6 +560,39 @@ def TokenRouterOp : MoE_LayerOp<"token_router"> {
   }];
 }
 
+def SliceTakenOp : MoE_Op<"slice_taken", [Pure]> {
+  let summary = "the tokens that experts took, of some consecutive ones only";
+  let description = [{
+    Of the tokens taken[e] with their gates, those in [first, first + count), in
+    the same order and numbered from `first`. That is what `moe-slice-tokens`
+    makes where only some tokens' outputs are needed: the others still count for
+    the capacity.
+
+    Constraints: (1) taken and gates are [E, C], counts is [E]; (2) first is not
+    negative and count is positive; (3) the results are [E, C'], [E, C'] and [E]
+    with C' = min(C, count).
+
+    Example:
+
+    ```mlir
+    %who1, %gates1, %counts1 = moe.slice_taken %who, %gates, %counts
+        from 0 count 1
+        : tensor<8x50xindex>, tensor<8x50xf32>, tensor<8xindex>
+        -> tensor<8x1xindex>, tensor<8x1xf32>, tensor<8xindex>
+    ```
+  }];
+  let arguments = (ins IndexMatrix:$taken, F32Matrix:$gates,
+      IndexVector:$counts, I64Attr:$first, I64Attr:$count);
+  let results = (outs IndexMatrix:$keptTaken, F32Matrix:$keptGates,
+      IndexVector:$keptCounts);
+  let assemblyFormat = [{
+    $taken `,` $gates `,` $counts `from` $first `count` $count attr-dict `:`
+    type($taken) `,` type($gates) `,` type($counts) `->` type($keptTaken) `,`
+    type($keptGates) `,` type($keptCounts)
+  }];
+  let hasVerifier = 1;
+}
+
 def TokenExpertsOp : MoE_LayerOp<"token_experts", [
     AllTypesMatch<["tokens", "result"]>, RecursiveMemoryEffects, SingleBlock,
     DeclareOpInterfaceMethods<RoutedOpInterface>]> {
