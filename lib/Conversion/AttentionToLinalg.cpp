@@ -64,6 +64,20 @@ void MoELowering::lower(AttentionOp op) {
                         padded(op.getProjBias(), width));
 }
 
+Value MoELowering::normalisedHeads(Value x, int64_t size, Value scale,
+                                   Value shift, double eps) {
+  int64_t rows = rowsOf(x), panels = shapeOf(x)[1];
+  int64_t headPanels = numPanels(size), heads = panels / headPanels;
+  // A row for each head.
+  Value byHead =
+      expand(x, {rows, heads, headPanels, kPanel}, {{0}, {1, 2}, {3}});
+  byHead =
+      normalised(collapse(byHead, {{0, 1}, {2}, {3}}), size, scale, shift, eps);
+  byHead =
+      expand(byHead, {rows, heads, headPanels, kPanel}, {{0, 1}, {2}, {3}});
+  return collapse(byHead, {{0}, {1, 2}, {3}});
+}
+
 Value MoELowering::attend(AttentionOp op) {
   Value x = lowered.lookup(op.getTokens());
   int64_t tokens = rowsOf(x), queries = rowsOf(op.getResult());
@@ -83,7 +97,15 @@ Value MoELowering::attend(AttentionOp op) {
     return y;
   };
   Value q, k, v;
-  if (queries == tokens) {
+  if (!op.getNorms().empty()) {
+    // Each by itself: a row of a head is to be a row in memory.
+    double eps = op.getEps()->convertToDouble();
+    q = project(rowSlice(x, op.getFirstQuery(), queries), 0, partPanels);
+    q = normalisedHeads(q, size, op.getNorms()[0], op.getNorms()[1], eps);
+    k = project(x, partPanels, partPanels);
+    k = normalisedHeads(k, size, op.getNorms()[2], op.getNorms()[3], eps);
+    v = project(x, 2 * partPanels, partPanels);
+  } else if (queries == tokens) {
     Value qkv = project(x, 0, 3 * partPanels);
     auto part = [&](int64_t i) {
       return slice(qkv, {0, i * partPanels, 0}, {tokens, partPanels, kPanel});

@@ -318,6 +318,10 @@ void MoELowering::lower(PatchEmbedOp op) {
        map(7, {p, ch, i, j, c}), map(7, {y, x, p, c})},
       iterators);
 
+  if (!op.getOffset()) {
+    lowered[op] = collapse(product, {{0, 1}, {2}, {3}});
+    return;
+  }
   Value offset = padded(op.getOffset(), width);
   bool table = shapeOf(offset).size() == 3;
   if (table) {
@@ -367,26 +371,33 @@ void MoELowering::lower(SliceTokensOp op) {
 
 void MoELowering::lower(PoolOp op) {
   int64_t count = op.getCount();
+  bool isMax = op.getMax();
   Value rows = rowSlice(lowered.lookup(op.getTokens()), op.getFirst(), count);
   int64_t panels = shapeOf(rows)[1];
   AffineExpr p = dim(0), c = dim(1), m = dim(2);
-  Value sum = generic(
-      {rows}, filled({panels, kPanel}, 0.0f),
+  Value pooled = generic(
+      {rows}, filled({panels, kPanel}, isMax ? -kInfinity : 0.0f),
       {map(3, {m, p, c}), map(3, {p, c})},
       {IteratorType::parallel, IteratorType::parallel, IteratorType::reduction},
-      [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+      [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        if (isMax)
+          return arith::MaximumFOp::create(ib, args[1], args[0]);
         return arith::AddFOp::create(ib, args[1], args[0]);
       });
-  AffineMap full = b.getMultiDimIdentityMap(2);
-  Value mean =
-      generic({sum}, empty({panels, kPanel}), {full, full},
-              SmallVector<IteratorType>(2, IteratorType::parallel),
-              [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                Value factor = arith::ConstantOp::create(
-                    ib, ib.getF32FloatAttr(float(1.0 / double(count))));
-                return arith::MulFOp::create(ib, args[0], factor);
-              });
-  lowered[op] = expand(mean, {1, panels, kPanel}, {{0, 1}, {2}});
+  if (!isMax)
+    pooled = scaled(pooled, float(1.0 / double(count)));
+  lowered[op] = expand(pooled, {1, panels, kPanel}, {{0, 1}, {2}});
+}
+
+void MoELowering::lower(AverageOp op) {
+  AffineMap full = b.getMultiDimIdentityMap(3);
+  lowered[op] = elementwise(
+      {lowered.lookup(op.getLhs()), lowered.lookup(op.getRhs())}, {full, full},
+      b.getF32Type(), [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+        Value half = arith::ConstantOp::create(ib, ib.getF32FloatAttr(0.5f));
+        Value sum = arith::AddFOp::create(ib, args[0], args[1]);
+        return arith::MulFOp::create(ib, sum, half);
+      });
 }
 
 //===----------------------------------------------------------------------===//
@@ -394,8 +405,14 @@ void MoELowering::lower(PoolOp op) {
 //===----------------------------------------------------------------------===//
 
 void MoELowering::lower(LayerNormOp op) {
-  Value x = lowered.lookup(op.getTokens());
-  int64_t rows = rowsOf(x), width = widthOf(op.getTokens());
+  lowered[op] =
+      normalised(lowered.lookup(op.getTokens()), widthOf(op.getTokens()),
+                 op.getScale(), op.getShift(), op.getEps().convertToDouble());
+}
+
+Value MoELowering::normalised(Value x, int64_t width, Value scale, Value shift,
+                              double eps) {
+  int64_t rows = rowsOf(x);
   AffineMap full = b.getMultiDimIdentityMap(3);
   AffineMap row = full.getMajorSubMap(1), lanes = full.getMinorSubMap(2);
   AffineMap one = b.getMultiDimIdentityMap(1);
@@ -429,23 +446,23 @@ void MoELowering::lower(LayerNormOp op) {
                     return arith::AddFOp::create(
                         ib, args.back(), arith::MulFOp::create(ib, d, d));
                   });
-  float eps = float(op.getEps().convertToDouble());
   Value factor = generic(
       {squares}, empty({rows}), {one, one}, {IteratorType::parallel},
       [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        Value scale =
+        Value inverse =
             arith::ConstantOp::create(ib, ib.getF32FloatAttr(inverseWidth));
-        Value variance = arith::MulFOp::create(ib, args[0], scale);
-        Value epsilon = arith::ConstantOp::create(ib, ib.getF32FloatAttr(eps));
+        Value variance = arith::MulFOp::create(ib, args[0], inverse);
+        Value epsilon =
+            arith::ConstantOp::create(ib, ib.getF32FloatAttr(float(eps)));
         return math::RsqrtOp::create(
             ib, arith::AddFOp::create(ib, variance, epsilon));
       });
 
   inputs = {x, mean, factor};
   maps = {full, row, row};
-  if (op.getScale()) {
-    inputs.push_back(padded(op.getScale(), width));
-    inputs.push_back(padded(op.getShift(), width));
+  if (scale) {
+    inputs.push_back(padded(scale, width));
+    inputs.push_back(padded(shift, width));
     maps.append(2, lanes);
   } else if (width % kPanel != 0) {
     // What is subtracted must not stay in lanes that are no channel: quantising
@@ -454,18 +471,27 @@ void MoELowering::lower(LayerNormOp op) {
     maps.push_back(lanes);
   }
   maps.push_back(full);
-  lowered[op] = generic(inputs, empty(shapeOf(x)), maps,
-                        SmallVector<IteratorType>(3, IteratorType::parallel),
-                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                          Value d = arith::SubFOp::create(ib, args[0], args[1]);
-                          Value y = arith::MulFOp::create(ib, d, args[2]);
-                          if (args.size() == 4)
-                            return y;
-                          y = arith::MulFOp::create(ib, y, args[3]);
-                          if (args.size() == 5)
-                            return y;
-                          return arith::AddFOp::create(ib, y, args[4]);
-                        });
+  return generic(inputs, empty(shapeOf(x)), maps,
+                 SmallVector<IteratorType>(3, IteratorType::parallel),
+                 [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                   Value d = arith::SubFOp::create(ib, args[0], args[1]);
+                   Value y = arith::MulFOp::create(ib, d, args[2]);
+                   if (args.size() == 4)
+                     return y;
+                   y = arith::MulFOp::create(ib, y, args[3]);
+                   if (args.size() == 5)
+                     return y;
+                   return arith::AddFOp::create(ib, y, args[4]);
+                 });
+}
+
+void MoELowering::lower(LayerScaleOp op) {
+  lowered[op] =
+      withBias(lowered.lookup(op.getTokens()),
+               padded(op.getGamma(), widthOf(op.getTokens())),
+               [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                 return arith::MulFOp::create(ib, args[0], args[1]);
+               });
 }
 
 void MoELowering::lower(MlpOp op) {
@@ -581,10 +607,13 @@ static bool isWeight(OpOperand &operand) {
     return &operand == &dequantize.getColumnsMutable() ||
            (dequantize.getBias() &&
             &operand == &dequantize.getBiasMutable()[0]);
+  // Behind queries, keys and values.
+  if (isa<AttendOp>(op))
+    return operand.getOperandNumber() > 2;
   return operand.getOperandNumber() > 0 &&
-         isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, AttentionOp,
-             MlpOp, RouterOp, TokenRouterOp, HeadOp, PlaceTokensOp, LinearOp>(
-             op);
+         isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, LayerScaleOp,
+             AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp, PlaceTokensOp,
+             LinearOp>(op);
 }
 
 /// Weights are read in a layout of their own, so they must be parameters; all
@@ -625,13 +654,13 @@ LogicalResult MoELowering::lower(Operation &op) {
   }
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
-            LayerNormOp, AttentionOp, MlpOp, RouterOp, TokenRouterOp,
-            SliceTakenOp, HeadOp, PatchesOp, PlaceTokensOp, QuantizeOp,
-            DequantizeOp, CollectOp, ActivateOp, AttendOp, arith::TruncFOp>(
-          [&](auto layer) {
-            lower(layer);
-            return success();
-          })
+            AverageOp, LayerNormOp, LayerScaleOp, AttentionOp, MlpOp, RouterOp,
+            TokenRouterOp, SliceTakenOp, HeadOp, PatchesOp, PlaceTokensOp,
+            QuantizeOp, DequantizeOp, CollectOp, ActivateOp, AttendOp,
+            arith::TruncFOp>([&](auto layer) {
+        lower(layer);
+        return success();
+      })
       .Case<arith::AddFOp, func::ReturnOp, LinearOp>(
           [&](auto known) { return lower(known); })
       // A parameter is read where it is used, in the layout wanted there.

@@ -41,7 +41,9 @@ private:
   void lower(PositionOp op);
   void lower(SliceTokensOp op);
   void lower(PoolOp op);
+  void lower(AverageOp op);
   void lower(LayerNormOp op);
+  void lower(LayerScaleOp op);
   void lower(AttentionOp op);
   void lower(MlpOp op);
   void lower(RouterOp op);
@@ -193,6 +195,14 @@ private:
   }
   Value reduceLanes(ValueRange inputs, ArrayRef<AffineMap> maps,
                     ArrayRef<int64_t> shape, TypedAttr init, Body body);
+  /// The rows of `x` [rows, panels, 16], which have `width` channels,
+  /// normalised; times `scale` plus `shift`, or both null.
+  Value normalised(Value x, int64_t width, Value scale, Value shift,
+                   double eps);
+  /// Queries or keys [rows, panels, 16] of heads of `size` channels, normalised
+  /// for each head.
+  Value normalisedHeads(Value x, int64_t size, Value scale, Value shift,
+                        double eps);
   /// Attention's weighted values [queries, heads, panels, 16], before the
   /// output projection; `attendFew` for queries so few that keys and values are
   /// more work than they are worth.

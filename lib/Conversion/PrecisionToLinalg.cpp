@@ -224,11 +224,15 @@ void MoELowering::lower(arith::TruncFOp op) {
 }
 
 void MoELowering::lower(AttendOp op) {
-  Value mixed =
-      attend(lowered.lookup(op.getQueries()), lowered.lookup(op.getKeys()),
-             lowered.lookup(op.getValues()), op.getHeads(),
-             widthOf(op.getQueries()) / op.getHeads(),
-             op.getScale().convertToDouble());
+  int64_t size = widthOf(op.getQueries()) / op.getHeads();
+  Value q = lowered.lookup(op.getQueries()), k = lowered.lookup(op.getKeys());
+  if (!op.getNorms().empty()) {
+    double eps = op.getEps()->convertToDouble();
+    q = normalisedHeads(q, size, op.getNorms()[0], op.getNorms()[1], eps);
+    k = normalisedHeads(k, size, op.getNorms()[2], op.getNorms()[3], eps);
+  }
+  Value mixed = attend(q, k, lowered.lookup(op.getValues()), op.getHeads(),
+                       size, op.getScale().convertToDouble());
   lowered[op] = collapse(mixed, {{0}, {1, 2}, {3}});
 }
 

@@ -38,12 +38,15 @@ LogicalResult PatchEmbedOp::verify() {
                          << image[2];
   int64_t prefix = getPrefix();
   int64_t tokens = prefix + (image[1] / weight[2]) * (image[2] / weight[3]);
-  bool table = cast<RankedTensorType>(getOffset().getType()).getRank() == 2;
+  bool table = getOffset() &&
+               cast<RankedTensorType>(getOffset().getType()).getRank() == 2;
   if (prefix < 0 || (prefix > 0 && !table))
     return emitOpError() << "prefix of " << prefix
                          << " tokens needs an offset with a row per token";
   if (failed(verifyShape(*this, "result", getResult(), {tokens, weight[0]})))
     return failure();
+  if (!getOffset())
+    return success();
   if (table)
     return verifyShape(*this, "offset", getOffset(), {tokens, weight[0]});
   return verifyShape(*this, "offset", getOffset(), {weight[0]});
@@ -56,10 +59,11 @@ int64_t PatchEmbedOp::getMultiplyAdds() {
 
 LogicalResult ClassTokenOp::verify() {
   int64_t width = columns(getTokens());
-  if (failed(verifyShape(*this, "token", getToken(), {1, 1, width})))
+  int64_t count = getToken().getType().getDimSize(1);
+  if (failed(verifyShape(*this, "token", getToken(), {1, count, width})))
     return failure();
   return verifyShape(*this, "result", getResult(),
-                     {rows(getTokens()) + 1, width});
+                     {rows(getTokens()) + count, width});
 }
 
 LogicalResult PositionOp::verify() {
@@ -104,7 +108,7 @@ LogicalResult PoolOp::verify() {
 }
 
 namespace {
-/// The mean of one row is the row.
+/// The mean of one row is the row, and so is the largest.
 struct PoolOfOneRow : OpRewritePattern<PoolOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PoolOp op,
@@ -160,6 +164,30 @@ LogicalResult LayerNormOp::verify() {
   return verifyShape(*this, "shift", getShift(), {width});
 }
 
+LogicalResult LayerScaleOp::verify() {
+  return verifyShape(*this, "gamma", getGamma(), {columns(getTokens())});
+}
+
+LogicalResult mlir::moe::verifyHeadNorms(Operation *op, ValueRange norms,
+                                         std::optional<APFloat> eps,
+                                         int64_t size) {
+  if (norms.size() != 0 && norms.size() != 4)
+    return op->emitOpError()
+           << "expected 4 norms or none, found " << norms.size();
+  if (eps.has_value() != !norms.empty())
+    return op->emitOpError("norms and eps come together");
+  constexpr StringRef names[] = {"queries' scale", "queries' shift",
+                                 "keys' scale", "keys' shift"};
+  for (auto [name, norm] : llvm::zip(names, norms))
+    if (failed(verifyShape(op, name, norm, {size})))
+      return failure();
+  double value = eps ? eps->convertToDouble() : 0;
+  if (!std::isfinite(value) || value < 0)
+    return op->emitOpError()
+           << "eps must be finite and not negative, found " << value;
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   int64_t width = columns(getTokens());
   if (failed(verifyShape(*this, "qkv weight", getQkvWeight(),
@@ -173,6 +201,8 @@ LogicalResult AttentionOp::verify() {
   int64_t heads = getHeads();
   if (heads < 1 || width % heads != 0)
     return emitOpError() << heads << " heads do not divide the width " << width;
+  if (failed(verifyHeadNorms(*this, getNorms(), getEps(), width / heads)))
+    return failure();
   if (columns(getResult()) != width)
     return emitOpError() << "changes the width from " << width << " to "
                          << columns(getResult());
@@ -198,7 +228,8 @@ template <typename Number> static Number fewQueriesWork(AttentionOp op) {
 
 bool AttentionOp::asksFew() {
   // The work of the way that is not taken may be too large for an integer.
-  return 2 * fewQueriesWork<double>(*this) <= usualWork<double>(*this);
+  return getNorms().empty() &&
+         2 * fewQueriesWork<double>(*this) <= usualWork<double>(*this);
 }
 
 int64_t AttentionOp::getMultiplyAdds() {

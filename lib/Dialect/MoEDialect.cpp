@@ -10,34 +10,41 @@ using namespace mlir;
 using namespace mlir::moe;
 
 /// The types of attention's operands, between commas: four without the bias of
-/// the fused projection, five with it. An optional group could not tell.
+/// the fused projection, five with it, and four more with norms. An optional
+/// group could not tell.
 static ParseResult parseAttentionTypes(OpAsmParser &parser, Type &tokens,
                                        Type &qkvWeight, Type &qkvBias,
-                                       Type &projWeight, Type &projBias) {
+                                       Type &projWeight, Type &projBias,
+                                       SmallVectorImpl<Type> &norms) {
   SmallVector<Type> types;
   SMLoc location = parser.getCurrentLocation();
   if (parser.parseTypeList(types))
     return failure();
-  if (types.size() != 4 && types.size() != 5)
+  size_t count = types.size();
+  if (count != 4 && count != 5 && count != 8 && count != 9)
     return parser.emitError(location)
-           << "expected 4 or 5 operand types, found " << types.size();
-  bool hasBias = types.size() == 5;
+           << "expected 4 or 5 operand types, or 4 more with norms, found "
+           << count;
+  bool hasBias = count % 4 == 1;
   tokens = types[0];
   qkvWeight = types[1];
   if (hasBias)
     qkvBias = types[2];
   projWeight = types[2 + hasBias];
   projBias = types[3 + hasBias];
+  norms.assign(types.begin() + 4 + hasBias, types.end());
   return success();
 }
 
 static void printAttentionTypes(OpAsmPrinter &printer, Operation *, Type tokens,
                                 Type qkvWeight, Type qkvBias, Type projWeight,
-                                Type projBias) {
+                                Type projBias, TypeRange norms) {
   printer << tokens << ", " << qkvWeight << ", ";
   if (qkvBias)
     printer << qkvBias << ", ";
   printer << projWeight << ", " << projBias;
+  for (Type norm : norms)
+    printer << ", " << norm;
 }
 
 #include "moe/Dialect/MoEDialect.cpp.inc"

@@ -123,7 +123,7 @@ LogicalResult AttendOp::verify() {
     return emitOpError() << heads << " heads do not divide the width " << width;
   if (!std::isfinite(float(getScale().convertToDouble())))
     return emitOpError("scale must be finite");
-  return success();
+  return verifyHeadNorms(*this, getNorms(), getEps(), width / heads);
 }
 
 int64_t AttendOp::getMultiplyAdds() {

@@ -16,6 +16,11 @@ LogicalResult verifyShape(Operation *op, StringRef what, Value value,
 LogicalResult verifyRows(Operation *op, StringRef what, Value matrix,
                          int64_t first, int64_t count);
 
+/// Fails unless there are no `norms` of queries and keys, or four of [size] and
+/// an `eps` that is finite and not negative.
+LogicalResult verifyHeadNorms(Operation *op, ValueRange norms,
+                              std::optional<APFloat> eps, int64_t size);
+
 /// Whether `scale` and its inverse are positive numbers in f32 too.
 bool isScale(double scale);
 

@@ -14,7 +14,7 @@ using namespace mlir;
 using namespace mlir::moe;
 
 //===----------------------------------------------------------------------===//
-// scale_columns, absorb_shift, scale_rows
+// scale_columns, scale_outputs, absorb_shift, scale_rows
 //===----------------------------------------------------------------------===//
 
 LogicalResult ScaleColumnsOp::verify() {
@@ -28,6 +28,21 @@ void ScaleColumnsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
   for (size_t row = 0; row < matrix.size(); row += width)
     for (size_t i = 0; i < width; ++i)
       out[row + i] = matrix[row + i] * factors[i];
+}
+
+LogicalResult ScaleOutputsOp::verify() {
+  auto type = cast<RankedTensorType>(getInput().getType());
+  if (type.getRank() != 1 && type.getRank() != 2)
+    return emitOpError() << "expected a vector or a matrix, found " << type;
+  return verifyShape(*this, "factors", getFactors(), {type.getDimSize(0)});
+}
+
+void ScaleOutputsOp::evaluate(ArrayRef<ArrayRef<float>> operands,
+                              MutableArrayRef<float> out) {
+  ArrayRef<float> input = operands[0], factors = operands[1];
+  size_t width = out.size() / factors.size();
+  for (size_t i = 0; i < out.size(); ++i)
+    out[i] = input[i] * factors[i / width];
 }
 
 LogicalResult AbsorbShiftOp::verify() {
@@ -113,23 +128,40 @@ void TransposeBlocksOp::evaluate(ArrayRef<ArrayRef<float>> operands,
 //===----------------------------------------------------------------------===//
 
 LogicalResult TokenTableOp::verify() {
-  int64_t tokens = rows(getResult()), width = columns(getResult());
-  if (failed(verifyShape(*this, "bias", getBias(), {width})) ||
-      failed(verifyShape(*this, "position", getPosition(), {1, tokens, width})))
+  int64_t count = rows(getResult()), width = columns(getResult());
+  auto rowsOf = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getDimSize(1);
+  };
+  int64_t positions = rowsOf(getPosition()), own = 0;
+  if (failed(verifyShape(*this, "position", getPosition(),
+                         {1, positions, width})) ||
+      (getBias() && failed(verifyShape(*this, "bias", getBias(), {width}))))
     return failure();
-  if (getClassToken())
-    return verifyShape(*this, "class token", getClassToken(), {1, 1, width});
+  for (Value token : getTokens()) {
+    if (failed(verifyShape(*this, "token", token, {1, rowsOf(token), width})))
+      return failure();
+    own += rowsOf(token);
+  }
+  if (positions > count || own > count)
+    return emitOpError() << "has " << count << " rows, too few for "
+                         << positions << " positions and " << own << " tokens";
   return success();
 }
 
 void TokenTableOp::evaluate(ArrayRef<ArrayRef<float>> operands,
                             MutableArrayRef<float> out) {
-  ArrayRef<float> bias = operands[0], position = operands[1];
-  size_t width = bias.size();
-  for (size_t i = 0; i < out.size(); ++i) {
-    bool isClass = operands.size() > 2 && i < width;
-    out[i] = position[i] + (isClass ? operands[2][i] : bias[i % width]);
+  ArrayRef<float> position = operands.front();
+  bool hasBias = bool(getBias());
+  size_t width = columns(getResult()), own = 0;
+  for (ArrayRef<float> token : operands.drop_front(1 + hasBias)) {
+    llvm::copy(token, out.begin() + own);
+    own += token.size();
   }
+  for (size_t i = own; i < out.size(); ++i)
+    out[i] = hasBias ? operands[1][i % width] : 0.0f;
+  size_t first = out.size() - position.size();
+  for (size_t i = 0; i < position.size(); ++i)
+    out[first + i] += position[i];
 }
 
 //===----------------------------------------------------------------------===//

@@ -50,10 +50,16 @@ private:
   Value layerNorm(Value x, const Twine &name);
   Value embed(Value image);
   Value attention(Value x, int64_t block);
+  /// A branch's output times its gamma, if it has one.
+  Value layerScale(Value y, const Twine &name);
   Value mlp(Value x, const Twine &prefix);
   Value experts(Value x, int64_t block, Route route);
-  /// The class token, or the mean of the patch tokens.
-  Value pool(Value x, bool cls);
+  Value token(Value x, int64_t index);
+  /// The mean or the largest of the patch tokens, or of all.
+  Value patches(Value x, bool isMax, bool includesPrefix = false);
+  Value pool(Value x);
+  /// The logits, or the pooled features, of the last block's tokens.
+  Value answer(Value x);
   Route router(Value x, const Twine &name);
   /// The experts of a block for each token of its own (V-MoE).
   Routed tokenExperts(Value x, int64_t block);
@@ -92,20 +98,45 @@ Value ModelBuilder::embed(Value image) {
   Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), image,
                                  param("patch_embed.proj.weight"),
                                  param("patch_embed.proj.bias"), /*prefix=*/0);
-  if (spec.classToken)
-    x = ClassTokenOp::create(b, tokensType(spec.numTokens()), x,
-                             param("cls_token"));
-  return PositionOp::create(b, x, param("pos_embed"));
+  auto addPosition = [&] { x = PositionOp::create(b, x, param("pos_embed")); };
+  if (spec.noEmbedClass)
+    addPosition();
+  // Each goes before those that are there.
+  for (StringRef name : {"reg_token", "dist_token", "cls_token"}) {
+    Value own = param(name);
+    if (!own)
+      continue;
+    int64_t count = cast<RankedTensorType>(own.getType()).getDimSize(1) +
+                    cast<RankedTensorType>(x.getType()).getDimSize(0);
+    x = ClassTokenOp::create(b, tokensType(count), x, own);
+  }
+  if (!spec.noEmbedClass)
+    addPosition();
+  return spec.preNorm ? layerNorm(x, "norm_pre") : x;
 }
 
 Value ModelBuilder::attention(Value x, int64_t block) {
   std::string prefix = ("blocks." + Twine(block) + ".attn.").str();
+  SmallVector<Value> norms;
+  FloatAttr eps;
+  if (spec.qkNorm) {
+    for (const char *name :
+         {"q_norm.weight", "q_norm.bias", "k_norm.weight", "k_norm.bias"})
+      norms.push_back(param(prefix + name));
+    eps = b.getF64FloatAttr(spec.layerNormEps);
+  }
+  double scale = 1.0 / std::sqrt(double(spec.headSize()));
   return AttentionOp::create(
-      b, cast<RankedTensorType>(x.getType()), x, param(prefix + "qkv.weight"),
+      b, x.getType(), x, param(prefix + "qkv.weight"),
       param(prefix + "qkv.bias"), param(prefix + "proj.weight"),
-      param(prefix + "proj.bias"), spec.numHeads,
-      APFloat(1.0 / std::sqrt(double(spec.headSize()))),
-      /*first_query=*/0);
+      param(prefix + "proj.bias"), norms, b.getI64IntegerAttr(spec.numHeads),
+      b.getF64FloatAttr(scale), eps,
+      /*first_query=*/b.getI64IntegerAttr(0));
+}
+
+Value ModelBuilder::layerScale(Value y, const Twine &name) {
+  return spec.layerScale ? LayerScaleOp::create(b, y, param(name + ".gamma"))
+                         : y;
 }
 
 Value ModelBuilder::mlp(Value x, const Twine &prefix) {
@@ -153,16 +184,59 @@ Routed ModelBuilder::tokenExperts(Value x, int64_t block) {
   return {op, {router.getCounts(), router.getMeanGates()}};
 }
 
-Value ModelBuilder::pool(Value x, bool cls) {
-  if (cls)
-    return SliceTokensOp::create(b, tokensType(1), x, /*first=*/0);
-  return PoolOp::create(b, tokensType(1), x, spec.classToken ? 1 : 0,
-                        spec.numPatches());
+Value ModelBuilder::token(Value x, int64_t index) {
+  return SliceTokensOp::create(b, tokensType(1), x, index);
+}
+
+Value ModelBuilder::patches(Value x, bool isMax, bool includesPrefix) {
+  int64_t first = includesPrefix ? 0 : spec.numPrefixTokens();
+  return PoolOp::create(b, tokensType(1), x, first, spec.numTokens() - first,
+                        isMax);
+}
+
+Value ModelBuilder::pool(Value x) {
+  auto pooled = [&](bool isMax) {
+    return patches(x, isMax, spec.poolIncludesPrefix);
+  };
+  switch (spec.pool) {
+  case ModelSpec::Pool::Cls:
+    return token(x, 0);
+  case ModelSpec::Pool::Mean:
+    return pooled(/*isMax=*/false);
+  case ModelSpec::Pool::Max:
+    return pooled(/*isMax=*/true);
+  case ModelSpec::Pool::AvgMax: {
+    Value mean = pooled(/*isMax=*/false);
+    return AverageOp::create(b, mean, pooled(/*isMax=*/true));
+  }
+  }
+  llvm_unreachable("all pools are handled");
+}
+
+Value ModelBuilder::answer(Value x) {
+  if (!spec.fcNorm)
+    x = layerNorm(x, "norm");
+  Value pooled = pool(x);
+  if (spec.fcNorm)
+    pooled = layerNorm(pooled, "fc_norm");
+  if (!spec.hasHead)
+    return pooled;
+  auto head = [&](Value of, const Twine &name) -> Value {
+    return HeadOp::create(b, tensorOf({1, spec.numClasses}), of,
+                          param(name + ".weight"), param(name + ".bias"));
+  };
+  Value logits = head(pooled, "head");
+  // Of the distillation token, which comes second.
+  if (spec.distillationHead)
+    logits = AverageOp::create(b, logits, head(token(x, 1), "head_dist"));
+  return logits;
 }
 
 Route ModelBuilder::router(Value x, const Twine &name) {
   const MoESpec &moe = *spec.moe;
-  Value input = pool(x, moe.routerInput == MoESpec::RouterInput::Cls);
+  Value input = moe.routerInput == MoESpec::RouterInput::Cls
+                    ? token(x, 0)
+                    : patches(x, /*isMax=*/false);
   auto op =
       RouterOp::create(b, RankedTensorType::get({moe.topK}, b.getIndexType()),
                        tensorOf({moe.topK}), input, param(name + ".weight"),
@@ -197,7 +271,7 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     if (isShared && !sharedRoute)
       sharedRoute = router(x, "router");
     Value a = attention(layerNorm(x, block + ".norm1"), i);
-    x = arith::AddFOp::create(b, x, a);
+    x = arith::AddFOp::create(b, x, layerScale(a, block + ".ls1"));
     Value h = layerNorm(x, block + ".norm2");
     Value y;
     if (isMoE && isPerToken) {
@@ -213,12 +287,10 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     } else {
       y = mlp(h, block + ".mlp");
     }
-    x = arith::AddFOp::create(b, x, y);
+    x = arith::AddFOp::create(b, x, layerScale(y, block + ".ls2"));
   }
 
-  Value pooled = pool(layerNorm(x, "norm"), spec.pool == ModelSpec::Pool::Cls);
-  results[0] = HeadOp::create(b, tensorOf({1, spec.numClasses}), pooled,
-                              param("head.weight"), param("head.bias"));
+  results[0] = answer(x);
   func::ReturnOp::create(b, results);
   function.setType(b.getFunctionType(function.getArgumentTypes(),
                                      ValueRange(results).getTypes()));

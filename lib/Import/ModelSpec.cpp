@@ -106,12 +106,7 @@ static void readSizes(SpecContext &context, FieldReader &fields,
                                    describe(spec.patchHeight, spec.patchWidth) +
                                    ", found " +
                                    describe(spec.imageHeight, spec.imageWidth));
-  spec.classToken = fields.boolean("class_token", true);
-  if (!context.failed && spec.numTokens() > maxTokens)
-    fields.error("patch_size", "expected at most " + llvm::Twine(maxTokens) +
-                                   " tokens, found " +
-                                   llvm::Twine(spec.numTokens()) +
-                                   " patches and class token");
+  readTokens(context, fields, spec);
 
   spec.numChannels = fields.integer("num_channels", 1, maxChannels, 3);
   spec.hiddenSize = fields.integer("hidden_size", 1, maxHiddenSize);
@@ -124,21 +119,6 @@ static void readSizes(SpecContext &context, FieldReader &fields,
                                             llvm::Twine(spec.numHeads));
   spec.intermediateSize =
       fields.integer("intermediate_size", 1, maxIntermediateSize);
-}
-
-/// `num_classes`; a Hugging Face config has the names of the classes instead.
-static int64_t readNumClasses(SpecContext &context, FieldReader &fields) {
-  const JsonValue *names =
-      context.ignoreUnknown ? fields.get("id2label") : nullptr;
-  if (fields.get("num_classes") || !names)
-    return fields.integer("num_classes", 1, maxClasses, 1000);
-  int64_t count = names->items.size();
-  if (names->kind != JsonScalar::Kind::Object || count < 1 ||
-      count > maxClasses)
-    fields.error("id2label", "expected an object of 1 to " +
-                                 llvm::Twine(maxClasses) + " classes, found " +
-                                 names->describe());
-  return std::max<int64_t>(count, 1);
 }
 
 /// The names of layers that can have a precision of their own: those of linear
@@ -212,16 +192,8 @@ static void readModel(SpecContext &context, const JsonValue &root,
     spec.layerNormEps = fields.asNumber(*eps, fields.pathOf("layer_norm_eps"),
                                         "a finite number of at least 0", 0.0);
 
-  static const std::pair<StringRef, ModelSpec::Pool> pools[] = {
-      {"cls", ModelSpec::Pool::Cls}, {"mean", ModelSpec::Pool::Mean}};
-  std::optional<ModelSpec::Pool> pool =
-      fields.choice<ModelSpec::Pool>("pool", pools);
-  if (pool == ModelSpec::Pool::Cls && !spec.classToken)
-    fields.error("pool", "expected \"mean\" for a model without a class token, "
-                         "found \"cls\"");
-  spec.pool = pool.value_or(spec.classToken ? ModelSpec::Pool::Cls
-                                            : ModelSpec::Pool::Mean);
-  spec.numClasses = readNumClasses(context, fields);
+  readVariants(fields, spec);
+  readPoolAndHead(context, fields, spec);
   if (const JsonValue *moe = fields.objectField("moe"))
     spec.moe = readMoE(context, *moe, spec);
 

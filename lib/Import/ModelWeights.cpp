@@ -54,10 +54,18 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
   TensorList list;
   if (spec.classToken)
     list.add("cls_token", {1, 1, d});
-  list.add("pos_embed", {1, spec.numTokens(), d});
+  if (spec.distillationToken)
+    list.add("dist_token", {1, 1, d});
+  if (spec.numRegisterTokens)
+    list.add("reg_token", {1, spec.numRegisterTokens, d});
+  list.add("pos_embed",
+           {1, spec.noEmbedClass ? spec.numPatches() : spec.numTokens(), d});
   list.add("patch_embed.proj.weight",
            {d, spec.numChannels, spec.patchHeight, spec.patchWidth});
-  list.add("patch_embed.proj.bias", {d});
+  if (spec.patchBias)
+    list.add("patch_embed.proj.bias", {d});
+  if (spec.preNorm)
+    list.addNorm("norm_pre", d);
 
   auto addRouter = [&](const llvm::Twine &name) {
     list.addLinear(name, spec.moe->numExperts, d, spec.moe->routerBias);
@@ -70,7 +78,15 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
     std::string block = ("blocks." + llvm::Twine(i)).str();
     list.addNorm(block + ".norm1", d);
     list.addLinear(block + ".attn.qkv", 3 * d, d, spec.qkvBias);
+    if (spec.qkNorm) {
+      list.addNorm(block + ".attn.q_norm", spec.headSize());
+      list.addNorm(block + ".attn.k_norm", spec.headSize());
+    }
     list.addLinear(block + ".attn.proj", d, d);
+    if (spec.layerScale) {
+      list.add(block + ".ls1.gamma", {d});
+      list.add(block + ".ls2.gamma", {d});
+    }
     list.addNorm(block + ".norm2", d);
     if (!spec.isMoELayer(i)) {
       list.addMlp(block + ".mlp", spec);
@@ -82,8 +98,11 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
       list.addMlp(block + ".moe.experts." + llvm::Twine(e), spec);
   }
 
-  list.addNorm("norm", d);
-  list.addLinear("head", spec.numClasses, d);
+  list.addNorm(spec.fcNorm ? "fc_norm" : "norm", d);
+  if (spec.hasHead)
+    list.addLinear("head", spec.numClasses, d);
+  if (spec.distillationHead)
+    list.addLinear("head_dist", spec.numClasses, d);
   return std::move(list.tensors);
 }
 

@@ -20,6 +20,7 @@ namespace mlir::moe {
 inline constexpr int64_t maxImageSize = 16384;
 inline constexpr int64_t maxChannels = 1024;
 inline constexpr int64_t maxTokens = 65536;
+inline constexpr int64_t maxRegisterTokens = 1024;
 inline constexpr int64_t maxHiddenSize = 65536;
 inline constexpr int64_t maxIntermediateSize = 262144;
 inline constexpr int64_t maxLayers = 4096;
@@ -184,6 +185,17 @@ private:
   std::string path;
   SmallVector<StringRef> known;
 };
+
+/// The tokens beside the patches. The sizes of image and patch are known.
+void readTokens(SpecContext &context, FieldReader &fields, ModelSpec &spec);
+
+/// What layers there are beside the usual ones.
+void readVariants(FieldReader &fields, ModelSpec &spec);
+
+/// What the answer is made of, and how many outputs there are. The tokens, the
+/// hidden size and the variants are known.
+void readPoolAndHead(SpecContext &context, FieldReader &fields,
+                     ModelSpec &spec);
 
 /// `moe`: the mixture-of-experts part. The sizes of `spec` are known.
 MoESpec readMoE(SpecContext &context, const JsonValue &object,

@@ -24,7 +24,8 @@ class Session {
 public:
   Session(const Options &Settings, const MoeVariant &Variant)
       : Settings(Settings), Variant(Variant), Run(moe_model, Variant, Threads),
-        Results(moe_model, Settings.Top, Settings.IsJson) {}
+        Results(moe_model, Settings.Top, Settings.IsJson,
+                Settings.LogitsPath != nullptr) {}
 
   /// An ExitCode.
   int run();

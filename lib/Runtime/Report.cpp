@@ -80,6 +80,9 @@ void Reporter::writeJson(const char *Name, const Inference &Run) {
 void Reporter::writeText(const char *Name, const Inference &Run) {
   writePlain(stdout, Name);
   printf(": %.3f ms\n", Run.milliseconds());
+  if (Model.features)
+    printf("  %lld features%s\n", static_cast<long long>(Model.classes),
+           HasLogitsFile ? "" : " (--logits FILE.npy writes them)");
   for (int64_t I = 0; I < NumShown; ++I) {
     int64_t Class = Ranking[I];
     printf("  %6.2f%%  ", Probabilities[Class] * 100.0);
@@ -114,12 +117,14 @@ void Reporter::writeText(const char *Name, const Inference &Run) {
 }
 
 void Reporter::report(const char *Name, const Inference &Run) {
-  const Array<float> &Logits = Run.logits();
-  float Largest = -__builtin_inff();
-  for (float Logit : Logits)
-    Largest = Logit > Largest ? Logit : Largest;
-  softmax(Logits, Largest, Probabilities);
-  rank(Logits);
+  if (!Model.features) {
+    const Array<float> &Logits = Run.logits();
+    float Largest = -__builtin_inff();
+    for (float Logit : Logits)
+      Largest = Logit > Largest ? Logit : Largest;
+    softmax(Logits, Largest, Probabilities);
+    rank(Logits);
+  }
   if (IsJson)
     writeJson(Name, Run);
   else
@@ -143,6 +148,8 @@ void moe::runtime::writeInfo(const MoeModel &Model, const MoeVariant &Variant) {
   fputs("], ", stdout);
   writeString("cpu_variant", Variant.name);
   writeString("precision", Model.precision);
+  writeString("output", Model.features ? "features" : "logits");
+  printf("\"outputs\": %lld, ", static_cast<long long>(Model.classes));
   printf("\"parameters\": %lld, \"active_parameters\": %lld, "
          "\"multiply_adds\": %lld, \"weight_bytes\": %lld, "
          "\"workspace_bytes\": %lld}\n",

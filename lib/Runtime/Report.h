@@ -11,9 +11,12 @@ namespace runtime {
 /// Prints the answer for one input to standard output.
 class Reporter {
 public:
-  Reporter(const MoeModel &Model, int64_t Top, bool IsJson)
-      : Model(Model), NumShown(Top < Model.classes ? Top : Model.classes),
-        IsJson(IsJson) {}
+  /// `HasLogitsFile`: whether the numbers of an answer go to a file too.
+  Reporter(const MoeModel &Model, int64_t Top, bool IsJson, bool HasLogitsFile)
+      : Model(Model), NumShown(Model.features        ? 0
+                               : Top < Model.classes ? Top
+                                                     : Model.classes),
+        IsJson(IsJson), HasLogitsFile(HasLogitsFile) {}
 
   bool allocate(Message &Error);
   void report(const char *Name, const Inference &Run);
@@ -29,7 +32,7 @@ private:
 
   const MoeModel &Model;
   int64_t NumShown;
-  bool IsJson;
+  bool IsJson, HasLogitsFile;
   Array<int64_t> Ranking;
   Array<float> Probabilities; ///< [classes]
 };

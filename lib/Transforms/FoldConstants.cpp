@@ -23,18 +23,29 @@ struct Consumer {
   OpOperand *bias;
 };
 
+/// A weight or bias whose rows make channels.
+struct Producer {
+  Operation *op;
+  OpOperand *weight;
+};
+
 class Folder {
 public:
   explicit Folder(ModuleOp module) : deriver(module) {}
 
   void foldScale(AttentionOp op);
   void foldAffine(LayerNormOp op);
-  void foldTokens(PositionOp op);
+  void foldTokens(PatchEmbedOp op);
+  void foldLayerScale(LayerScaleOp op);
 
 private:
   /// Finds all matrix products that read `value`, through slices, pooling and
   /// into experts. False if anything else reads it.
   bool findConsumers(Value value, SmallVectorImpl<Consumer> &consumers);
+
+  /// Finds weights and biases that make the channels of `value`, of which
+  /// nobody else may read anything. False if something else makes them.
+  bool findProducers(Value value, SmallVectorImpl<Producer> &producers);
 
   ParamDeriver deriver;
 };
@@ -54,21 +65,29 @@ static bool isSingleParam(Value value) {
 
 void Folder::foldScale(AttentionOp op) {
   double scale = op.getScale().convertToDouble();
-  if (scale == 1.0 || !ParamDeriver::isParam(op.getQkvWeight()) ||
-      (op.getQkvBias() && !ParamDeriver::isParam(op.getQkvBias())))
+  auto isParam = [](Value value) { return ParamDeriver::isParam(value); };
+  if (scale == 1.0 || !isParam(op.getQkvWeight()) ||
+      (op.getQkvBias() && !isParam(op.getQkvBias())) ||
+      !llvm::all_of(op.getNorms(), isParam))
     return;
   int64_t width = op.getTokens().getType().getDimSize(1);
   OpBuilder builder(op);
-  auto scaled = [&](Value value) {
+  auto scaled = [&](Value value, int64_t rows) {
     return deriver.derive(
         builder, value, ".scaled", [&](OpBuilder &b, Location loc, Value base) {
-          return ScaleRowsOp::create(b, loc, base.getType(), base, width,
+          return ScaleRowsOp::create(b, loc, base.getType(), base, rows,
                                      op.getScale());
         });
   };
-  op.getQkvWeightMutable().assign(scaled(op.getQkvWeight()));
+  if (!op.getNorms().empty()) {
+    // The queries' norm is what comes last.
+    for (OpOperand &norm : op.getNormsMutable().slice(0, 2))
+      norm.set(scaled(norm.get(), width / op.getHeads()));
+    return op.setScale(APFloat(1.0));
+  }
+  op.getQkvWeightMutable().assign(scaled(op.getQkvWeight(), width));
   if (op.getQkvBias())
-    op.getQkvBiasMutable().assign(scaled(op.getQkvBias()));
+    op.getQkvBiasMutable().assign(scaled(op.getQkvBias(), width));
   op.setScale(APFloat(1.0));
 }
 
@@ -89,7 +108,9 @@ bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
   for (OpOperand &use : value.getUses()) {
     Operation *user = use.getOwner();
     bool ok = false;
-    if (isa<SliceTokensOp, PoolOp>(user)) {
+    auto pool = dyn_cast<PoolOp>(user);
+    // A factor for each channel may change which entry is the largest.
+    if (isa<SliceTokensOp>(user) || (pool && !pool.getMax())) {
       ok = findConsumers(user->getResult(0), consumers);
     } else if (auto op = dyn_cast<AttentionOp>(user)) {
       ok = &use == &op.getTokensMutable() &&
@@ -176,41 +197,108 @@ void Folder::foldAffine(LayerNormOp op) {
 }
 
 //===----------------------------------------------------------------------===//
-// Class token and position embedding
+// LayerScale
 //===----------------------------------------------------------------------===//
 
-void Folder::foldTokens(PositionOp op) {
-  auto classToken = op.getTokens().getDefiningOp<ClassTokenOp>();
-  auto embed = (classToken ? classToken.getTokens() : op.getTokens())
-                   .getDefiningOp<PatchEmbedOp>();
-  if (!embed || !embed->hasOneUse() || embed.getPrefix() != 0 ||
-      (classToken && !classToken->hasOneUse()))
+bool Folder::findProducers(Value value, SmallVectorImpl<Producer> &producers) {
+  auto add = [&](Operation *op, OpOperand &weight, OpOperand &bias) {
+    if (!isSingleParam(weight.get()) || !isSingleParam(bias.get()))
+      return false;
+    producers.append({{op, &weight}, {op, &bias}});
+    return true;
+  };
+  if (!value.hasOneUse())
+    return false;
+  Operation *op = value.getDefiningOp();
+  if (auto attention = dyn_cast_if_present<AttentionOp>(op))
+    return add(op, attention.getProjWeightMutable(),
+               attention.getProjBiasMutable());
+  if (auto mlp = dyn_cast_if_present<MlpOp>(op))
+    return add(op, mlp.getFc2WeightMutable(), mlp.getFc2BiasMutable());
+  if (auto sum = dyn_cast_if_present<arith::AddFOp>(op))
+    return findProducers(sum.getLhs(), producers) &&
+           findProducers(sum.getRhs(), producers);
+  auto experts = dyn_cast_if_present<RoutedOpInterface>(op);
+  return experts && llvm::all_of(experts.getExpertRegions(), [&](Region &body) {
+           auto yield = cast<YieldOp>(body.front().getTerminator());
+           return findProducers(yield.getValue(), producers);
+         });
+}
+
+void Folder::foldLayerScale(LayerScaleOp op) {
+  SmallVector<Producer> producers;
+  if (!isSingleParam(op.getGamma()) ||
+      !findProducers(op.getTokens(), producers))
     return;
-  auto bias = embed.getOffset().getDefiningOp<GetOp>();
-  auto position = op.getEmbedding().getDefiningOp<GetOp>();
-  auto token =
-      classToken ? classToken.getToken().getDefiningOp<GetOp>() : GetOp();
-  if (!isSingleParam(embed.getOffset()) || !isSingleParam(op.getEmbedding()) ||
-      (classToken && !isSingleParam(classToken.getToken())) ||
-      bias.getType().getRank() != 1)
+  auto gamma = deriver.lookup<ParamOp>(
+      op.getGamma().getDefiningOp<GetOp>().getParamAttr());
+  for (Producer &producer : producers) {
+    OpBuilder builder(producer.op);
+    producer.weight->set(deriver.derive(
+        builder, producer.weight->get(), (".times." + gamma.getSymName()).str(),
+        [&](OpBuilder &b, Location loc, Value base) {
+          return ScaleOutputsOp::create(b, loc, base.getType(), base,
+                                        getInRecipe(b, loc, gamma));
+        }));
+  }
+  op.replaceAllUsesWith(op.getTokens());
+  op.erase();
+}
+
+//===----------------------------------------------------------------------===//
+// The model's own tokens and the position embedding
+//===----------------------------------------------------------------------===//
+
+void Folder::foldTokens(PatchEmbedOp op) {
+  Value offset = op.getOffset();
+  if (op.getPrefix() != 0 ||
+      (offset && (!isSingleParam(offset) ||
+                  cast<RankedTensorType>(offset.getType()).getRank() != 1)))
+    return;
+  // What follows, as far as nobody else reads what is between.
+  Value result = op;
+  SmallVector<GetOp> tokens; // the last ones first
+  GetOp position;
+  while (result.hasOneUse()) {
+    Operation *user = *result.getUsers().begin();
+    if (auto own = dyn_cast<ClassTokenOp>(user)) {
+      if (!isSingleParam(own.getToken()))
+        break;
+      tokens.push_back(own.getToken().getDefiningOp<GetOp>());
+    } else if (auto add = dyn_cast<PositionOp>(user)) {
+      if (position || !isSingleParam(add.getEmbedding()))
+        break;
+      position = add.getEmbedding().getDefiningOp<GetOp>();
+    } else {
+      break;
+    }
+    result = user->getResult(0);
+  }
+  if (!position)
     return;
 
-  OpBuilder builder(op);
-  auto biasParam = deriver.lookup<ParamOp>(bias.getParamAttr());
+  OpBuilder builder(op.getContext());
+  builder.setInsertionPointAfterValue(result);
+  auto get = [&](OpBuilder &b, Location loc, GetOp outside) {
+    return getInRecipe(b, loc, deriver.lookup<ParamOp>(outside.getParamAttr()));
+  };
   Value table = deriver.derive(
       builder, position, ".table", [&](OpBuilder &b, Location loc, Value base) {
-        Value first;
-        if (token)
-          first = getInRecipe(b, loc,
-                              deriver.lookup<ParamOp>(token.getParamAttr()));
-        return TokenTableOp::create(
-            b, loc, op.getType(), getInRecipe(b, loc, biasParam), base, first);
+        Value bias;
+        if (offset)
+          bias = get(b, loc, offset.getDefiningOp<GetOp>());
+        SmallVector<Value> own;
+        for (GetOp token : llvm::reverse(tokens))
+          own.push_back(get(b, loc, token));
+        return TokenTableOp::create(b, loc, result.getType(), base, bias, own);
       });
-  auto fused =
-      PatchEmbedOp::create(builder, op.getLoc(), op.getType(), embed.getImage(),
-                           embed.getWeight(), table, classToken ? 1 : 0);
-  op.replaceAllUsesWith(fused.getResult());
-  op.erase();
+  auto rows = [](Value value) {
+    return cast<RankedTensorType>(value.getType()).getDimSize(0);
+  };
+  auto fused = PatchEmbedOp::create(builder, op.getLoc(), result.getType(),
+                                    op.getImage(), op.getWeight(), table,
+                                    rows(result) - rows(op));
+  result.replaceAllUsesWith(fused.getResult());
 }
 
 namespace {
@@ -222,25 +310,30 @@ struct FoldConstants : moe::impl::FoldConstantsBase<FoldConstants> {
     // scale must reach too.
     SmallVector<LayerNormOp> norms;
     SmallVector<AttentionOp> attentions;
-    SmallVector<PositionOp> positions;
+    SmallVector<LayerScaleOp> layerScales;
+    SmallVector<PatchEmbedOp> embeddings;
     module.walk([&](Operation *op) {
       if (auto norm = dyn_cast<LayerNormOp>(op))
         norms.push_back(norm);
       else if (auto attention = dyn_cast<AttentionOp>(op))
         attentions.push_back(attention);
-      else if (auto position = dyn_cast<PositionOp>(op))
-        positions.push_back(position);
+      else if (auto layerScale = dyn_cast<LayerScaleOp>(op))
+        layerScales.push_back(layerScale);
+      else if (auto embedding = dyn_cast<PatchEmbedOp>(op))
+        embeddings.push_back(embedding);
     });
     for (LayerNormOp norm : norms)
       folder.foldAffine(norm);
     for (AttentionOp attention : attentions)
       folder.foldScale(attention);
-    for (PositionOp position : positions)
-      folder.foldTokens(position);
+    for (LayerScaleOp layerScale : layerScales)
+      folder.foldLayerScale(layerScale);
+    for (PatchEmbedOp embedding : embeddings)
+      folder.foldTokens(embedding);
     // What the folds have left without a reader.
     SmallVector<Operation *> maybeDead;
     module.walk([&](Operation *op) {
-      if (isa<GetOp, ClassTokenOp, PatchEmbedOp>(op))
+      if (isa<GetOp, ClassTokenOp, PositionOp, PatchEmbedOp>(op))
         maybeDead.push_back(op);
     });
     for (Operation *op : llvm::reverse(maybeDead))

@@ -176,12 +176,12 @@ void Rewriter::rewrite(PatchEmbedOp op) {
                                               : Type(builder.getF32Type());
   Value input = PatchesOp::create(builder, tensor({patches, depth}, element),
                                   op.getImage(), kernel[2], kernel[3]);
-  bool isTable = shapeOf(op.getOffset()).size() == 2;
-  Value result =
-      linear(input, op.getWeight(), isTable ? Value() : Value(op.getOffset()),
-             width, depth, precision);
+  Value offset = op.getOffset();
+  bool isTable = offset && shapeOf(offset).size() == 2;
+  Value result = linear(input, op.getWeight(), isTable ? Value() : offset,
+                        width, depth, precision);
   if (isTable)
-    result = PlaceTokensOp::create(builder, result, op.getOffset(), prefix);
+    result = PlaceTokensOp::create(builder, result, offset, prefix);
   op.replaceAllUsesWith(result);
   op.erase();
 }
@@ -220,7 +220,8 @@ void Rewriter::rewrite(AttentionOp op) {
   Value k = project(tokens, 1, ".key");
   Value v = project(tokens, 2, ".value");
   Value mixed =
-      AttendOp::create(builder, q, k, v, op.getHeads(), op.getScale());
+      AttendOp::create(builder, q, k, v, op.getNorms(), op.getHeadsAttr(),
+                       op.getScaleAttr(), op.getEpsAttr());
   op.replaceAllUsesWith(linear(mixed, op.getProjWeight(), op.getProjBias(),
                                width, size, outside));
   op.erase();

@@ -22,7 +22,7 @@ RankedTensorType withRows(Value tokens, int64_t rows) {
 }
 
 /// Moves a slice above the op that computes the tokens, if nobody needs its
-/// other tokens.
+/// other tokens. Several slices move as the smallest one that holds them all.
 template <typename OpT> struct SliceOf : OpRewritePattern<SliceTokensOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -31,19 +31,30 @@ template <typename OpT> struct SliceOf : OpRewritePattern<SliceTokensOp> {
     auto op = slice.getTokens().template getDefiningOp<OpT>();
     if (!op)
       return failure();
+    int64_t first = slice.getFirst(), end = first;
     for (Operation *user : op->getUsers()) {
       auto other = dyn_cast<SliceTokensOp>(user);
-      if (!other || other.getFirst() != slice.getFirst() ||
-          other.getType() != slice.getType())
+      if (!other)
         return failure();
+      int64_t start = other.getFirst();
+      first = std::min(first, start);
+      end = std::max(end, start + other.getType().getDimSize(0));
     }
+    if (end - first == slice.getTokens().getType().getDimSize(0))
+      return failure();
     rewriter.setInsertionPoint(op);
     FailureOr<Value> result =
-        rebuild(op, slice.getFirst(), slice.getType(), rewriter);
+        rebuild(op, first, withRows(slice.getTokens(), end - first), rewriter);
     if (failed(result))
       return failure();
-    for (Operation *user : llvm::make_early_inc_range(op->getUsers()))
-      rewriter.replaceOp(user, *result);
+    for (Operation *user : llvm::make_early_inc_range(op->getUsers())) {
+      auto other = cast<SliceTokensOp>(user);
+      if (other.getType() == result->getType())
+        rewriter.replaceOp(other, *result);
+      else
+        rewriter.replaceOpWithNewOp<SliceTokensOp>(
+            other, other.getType(), *result, other.getFirst() - first);
+    }
     return success();
   }
 
@@ -68,6 +79,14 @@ private:
     Value tokens = sliced(rewriter, op.getTokens(), first, type.getDimSize(0));
     return LayerNormOp::create(rewriter, op.getLoc(), tokens, op.getScale(),
                                op.getShift(), op.getEps().convertToDouble())
+        .getResult();
+  }
+
+  FailureOr<Value> rebuild(LayerScaleOp op, int64_t first,
+                           RankedTensorType type,
+                           PatternRewriter &rewriter) const {
+    Value tokens = sliced(rewriter, op.getTokens(), first, type.getDimSize(0));
+    return LayerScaleOp::create(rewriter, op.getLoc(), tokens, op.getGamma())
         .getResult();
   }
 
@@ -163,7 +182,7 @@ private:
   }
 };
 
-/// A mean over some of the tokens needs those only.
+/// A pool over some of the tokens needs those only.
 struct PoolOfSlice : OpRewritePattern<PoolOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(PoolOp op,
@@ -174,7 +193,8 @@ struct PoolOfSlice : OpRewritePattern<PoolOp> {
     Value slice = SliceTokensOp::create(rewriter, op.getLoc(),
                                         withRows(op.getTokens(), count),
                                         op.getTokens(), op.getFirst());
-    rewriter.replaceOpWithNewOp<PoolOp>(op, op.getType(), slice, 0, count);
+    rewriter.replaceOpWithNewOp<PoolOp>(op, op.getType(), slice, 0, count,
+                                        op.getMax());
     return success();
   }
 };
@@ -182,9 +202,10 @@ struct PoolOfSlice : OpRewritePattern<PoolOp> {
 struct SliceTokens : moe::impl::SliceTokensBase<SliceTokens> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SliceOf<arith::AddFOp>, SliceOf<LayerNormOp>, SliceOf<MlpOp>,
-                 SliceOf<AttentionOp>, SliceOf<ExpertsOp>,
-                 SliceOf<TokenExpertsOp>, PoolOfSlice>(&getContext());
+    patterns.add<SliceOf<arith::AddFOp>, SliceOf<LayerNormOp>,
+                 SliceOf<LayerScaleOp>, SliceOf<MlpOp>, SliceOf<AttentionOp>,
+                 SliceOf<ExpertsOp>, SliceOf<TokenExpertsOp>, PoolOfSlice>(
+        &getContext());
     PoolOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

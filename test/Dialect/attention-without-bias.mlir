@@ -8,7 +8,7 @@
 // CHECK-SAME: (tensor<5x64xf32>, tensor<192x64xf32>, tensor<64x64xf32>, tensor<64xf32>) -> tensor<2x64xf32>
 func.func @attention(%x: tensor<5x64xf32>, %w: tensor<192x64xf32>,
                      %pw: tensor<64x64xf32>, %pb: tensor<64xf32>) -> tensor<2x64xf32> {
-  %0 = "moe.attention"(%x, %w, %pw, %pb) {heads = 2 : i64, scale = 0.25 : f64, first_query = 3 : i64}
+  %0 = "moe.attention"(%x, %w, %pw, %pb) {heads = 2 : i64, scale = 0.25 : f64, first_query = 3 : i64, operandSegmentSizes = array<i32: 1, 1, 0, 1, 1, 0>}
       : (tensor<5x64xf32>, tensor<192x64xf32>, tensor<64x64xf32>, tensor<64xf32>) -> tensor<2x64xf32>
   return %0 : tensor<2x64xf32>
 }

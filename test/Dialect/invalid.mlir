@@ -865,33 +865,51 @@ moe.param @q : tensor<5x8xf32> = {
   %0 = moe.get @p0 : tensor<4xf32>
   %1 = moe.get @p1 : tensor<1x5x8xf32>
   // expected-error@+1 {{'moe.token_table' op expected bias of shape [8], found 'tensor<4xf32>'}}
-  %r = moe.token_table %0, %1 : tensor<4xf32>, tensor<1x5x8xf32> -> tensor<5x8xf32>
+  %r = moe.token_table %1 bias(%0) : (tensor<1x5x8xf32>, tensor<4xf32>) -> tensor<5x8xf32>
   moe.yield %r : tensor<5x8xf32>
 }
 
 // -----
 
-moe.param @p0 : tensor<8xf32>
-moe.param @p1 : tensor<1x5x8xf32>
+moe.param @p1 : tensor<1x5x4xf32>
 moe.param @q : tensor<6x8xf32> = {
-  %0 = moe.get @p0 : tensor<8xf32>
-  %1 = moe.get @p1 : tensor<1x5x8xf32>
-  // expected-error@+1 {{'moe.token_table' op expected position of shape [1, 6, 8], found 'tensor<1x5x8xf32>'}}
-  %r = moe.token_table %0, %1 : tensor<8xf32>, tensor<1x5x8xf32> -> tensor<6x8xf32>
+  %1 = moe.get @p1 : tensor<1x5x4xf32>
+  // expected-error@+1 {{'moe.token_table' op expected position of shape [1, 5, 8], found 'tensor<1x5x4xf32>'}}
+  %r = moe.token_table %1 : (tensor<1x5x4xf32>) -> tensor<6x8xf32>
   moe.yield %r : tensor<6x8xf32>
 }
 
 // -----
 
-moe.param @p0 : tensor<8xf32>
+moe.param @p1 : tensor<1x5x8xf32>
+moe.param @q : tensor<4x8xf32> = {
+  %1 = moe.get @p1 : tensor<1x5x8xf32>
+  // expected-error@+1 {{'moe.token_table' op has 4 rows, too few for 5 positions and 0 tokens}}
+  %r = moe.token_table %1 : (tensor<1x5x8xf32>) -> tensor<4x8xf32>
+  moe.yield %r : tensor<4x8xf32>
+}
+
+// -----
+
+moe.param @p1 : tensor<1x5x8xf32>
+moe.param @p2 : tensor<1x3x8xf32>
+moe.param @q : tensor<5x8xf32> = {
+  %1 = moe.get @p1 : tensor<1x5x8xf32>
+  %2 = moe.get @p2 : tensor<1x3x8xf32>
+  // expected-error@+1 {{'moe.token_table' op has 5 rows, too few for 5 positions and 6 tokens}}
+  %r = moe.token_table %1 tokens(%2, %2) : (tensor<1x5x8xf32>, tensor<1x3x8xf32>, tensor<1x3x8xf32>) -> tensor<5x8xf32>
+  moe.yield %r : tensor<5x8xf32>
+}
+
+// -----
+
 moe.param @p1 : tensor<1x5x8xf32>
 moe.param @p2 : tensor<1x1x4xf32>
 moe.param @q : tensor<5x8xf32> = {
-  %0 = moe.get @p0 : tensor<8xf32>
   %1 = moe.get @p1 : tensor<1x5x8xf32>
   %2 = moe.get @p2 : tensor<1x1x4xf32>
-  // expected-error@+1 {{'moe.token_table' op expected class token of shape [1, 1, 8], found 'tensor<1x1x4xf32>'}}
-  %r = moe.token_table %0, %1 class(%2) : tensor<8xf32>, tensor<1x5x8xf32>, tensor<1x1x4xf32> -> tensor<5x8xf32>
+  // expected-error@+1 {{'moe.token_table' op expected token of shape [1, 1, 8], found 'tensor<1x1x4xf32>'}}
+  %r = moe.token_table %1 tokens(%2) : (tensor<1x5x8xf32>, tensor<1x1x4xf32>) -> tensor<5x8xf32>
   moe.yield %r : tensor<5x8xf32>
 }
 

@@ -64,22 +64,22 @@ moe.param @derived.bias : tensor<10xf32> = {
 }
 
 // CHECK: moe.param @derived.table
-// CHECK:   moe.token_table %{{.*}}, %{{.*}} class(%{{.*}}) : tensor<64xf32>, tensor<1x5x64xf32>, tensor<1x1x64xf32> -> tensor<5x64xf32>
+// CHECK:   moe.token_table %{{.*}} bias(%{{.*}}) tokens(%{{.*}}) : (tensor<1x5x64xf32>, tensor<64xf32>, tensor<1x1x64xf32>) -> tensor<5x64xf32>
 moe.param @derived.table : tensor<5x64xf32> = {
   %b = moe.get @at_zero : tensor<64xf32>
   %p = moe.get @position : tensor<1x5x64xf32>
   %c = moe.get @token : tensor<1x1x64xf32>
-  %0 = moe.token_table %b, %p class(%c) : tensor<64xf32>, tensor<1x5x64xf32>, tensor<1x1x64xf32> -> tensor<5x64xf32>
+  %0 = moe.token_table %p bias(%b) tokens(%c) : (tensor<1x5x64xf32>, tensor<64xf32>, tensor<1x1x64xf32>) -> tensor<5x64xf32>
   moe.yield %0 : tensor<5x64xf32>
 }
 
 // CHECK: moe.param @derived.table.lanes
-// CHECK:   %[[T:.*]] = moe.token_table %{{.*}}, %{{.*}} : tensor<64xf32>, tensor<1x5x64xf32> -> tensor<5x64xf32>
+// CHECK:   %[[T:.*]] = moe.token_table %{{.*}} bias(%{{.*}}) : (tensor<1x5x64xf32>, tensor<64xf32>) -> tensor<5x64xf32>
 // CHECK:   moe.pad_channels %[[T]] group 64 : tensor<5x64xf32> -> tensor<5x4x16xf32>
 moe.param @derived.table.lanes : tensor<5x4x16xf32> = {
   %b = moe.get @at_zero : tensor<64xf32>
   %p = moe.get @position : tensor<1x5x64xf32>
-  %0 = moe.token_table %b, %p : tensor<64xf32>, tensor<1x5x64xf32> -> tensor<5x64xf32>
+  %0 = moe.token_table %p bias(%b) : (tensor<1x5x64xf32>, tensor<64xf32>) -> tensor<5x64xf32>
   %1 = moe.pad_channels %0 group 64 : tensor<5x64xf32> -> tensor<5x4x16xf32>
   moe.yield %1 : tensor<5x4x16xf32>
 }

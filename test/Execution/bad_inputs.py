@@ -517,9 +517,19 @@ def spec_cases():
               ("gelu", "quick_gelu", "silu"))
     yield bad("negative eps", field("layer_norm_eps", -1e-6),
               "layer_norm_eps")
-    yield bad("pool", field("pool", "max"), "pool", ("cls", "mean"))
+    yield bad("pool", field("pool", "sum"), "pool", ("cls", "mean"))
     yield bad("cls without a class token",
               fields(pool="cls", class_token=False), "pool", "class token")
+    yield bad("distillation without a class token",
+              fields(class_token=False, distillation_token=True, pool="mean"),
+              "distillation_token", "class token")
+    yield bad("too many registers", field("num_register_tokens", 2**40),
+              "num_register_tokens", ("0 to 1024", str(2**40)))
+    yield bad("a head of a token that is not there",
+              field("distillation_head", True), "distillation_head",
+              "distillation_token")
+    yield bad("classes without a head", field("head", "none"), "num_classes",
+              "none")
 
     # Experts.
     for layers, where in (([], "moe.layers"), ([0, 0], "moe.layers[1]"),

@@ -167,7 +167,8 @@ class Executable:
 
 
 def check_answer(answer, logits, top=5):
-    """Checks one JSON line against the logits of the same run."""
+    """Checks one JSON line against the logits of the same run; with `top` of 0,
+    they are features."""
     if not answer["milliseconds"] >= 0:
         raise Failure(f"milliseconds: {answer['milliseconds']}")
     probability = oracle.softmax(logits.astype(np.float64))

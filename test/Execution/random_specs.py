@@ -25,6 +25,7 @@ import numpy as np
 import harness
 import oracle
 import random_model
+import variants
 
 BASE = {
     "image_size": 12,
@@ -42,6 +43,8 @@ MOE = {"layers": {"last": 1}, "num_experts": 4}
 def row(dtype="f32", moe=None, router=None, **fields):
     """A specification by its differences from BASE and MOE."""
     data = dict(BASE, **fields)
+    if data.get("head") == "none":
+        del data["num_classes"]
     if moe is not None or router is not None:
         data["moe"] = dict(MOE, **(moe or {}))
         if router is not None:
@@ -112,6 +115,7 @@ IMAGE_COVERAGE = [
         hidden_act="gelu_tanh",
         dtype="mixed",
     ),
+    *(row(**fields) for fields in variants.IMAGE),
     # A slice of a real model.
     row(
         moe={"layers": {"last": 2}, "num_experts": 10},
@@ -144,6 +148,7 @@ PATCH_COVERAGE = [
         dtype="f16",
     ),
     row(moe=dict(_PATCH, capacity_factor=1e9, layers=[0])),
+    *(row(**fields) for fields in variants.PATCH),
 ]
 
 
@@ -216,6 +221,7 @@ def random_spec(rng, routing):
         "pool": _pick(rng, "cls", "mean") if class_token else "mean",
         "num_classes": int(rng.integers(1, 41)),
     }
+    variants.add_random(rng, data)
     if routing == "patch" or rng.integers(4):
         data["moe"] = _random_moe(rng, routing, layers, class_token)
     return data, _pick(rng, "f32", "f16", "bf16", "mixed")
@@ -252,7 +258,11 @@ def _random_layers(rng, data):
     """Names of layers, or of what they are part of, with a precision each."""
     layers, moe = data["num_hidden_layers"], data.get("moe")
     routed = oracle.moe_layer_indices(moe["layers"], layers) if moe else []
-    names = ["patch_embed", "patch_embed.proj", "head"]
+    names = ["patch_embed", "patch_embed.proj"]
+    if data.get("head") != "none":
+        names.append("head")
+    if data.get("distillation_head", data.get("distillation_token")):
+        names.append("head_dist")
     for i in range(layers):
         parts = ["", ".attn", ".attn.qkv", ".attn.proj"]
         if i in routed:
@@ -274,6 +284,7 @@ def describe(data, dtype):
         f" f{fields['intermediate_size']} L{fields['num_hidden_layers']}",
         f"{fields.get('hidden_act', 'gelu')} {dtype}",
     ]
+    parts += [f"{name} {data[name]}" for name in variants.FIELDS if data.get(name)]
     if "moe" in data:
         moe = data["moe"]
         parts.append(f"E{moe['num_experts']} k{moe.get('top_k', 1)}")
@@ -333,7 +344,8 @@ class Checker:
             raise harness.Failure(f"--info: {info}")
         logits, answers = executable.infer(images, folder)
         for answer, row_ in zip(answers, logits):
-            harness.check_answer(answer, row_)
+            top = 0 if model.spec.head == "none" else 5
+            harness.check_answer(answer, row_, top)
         self._check_identical(executable, images, logits, folder)
         worst = 0.0
         for variant in info["cpu_variants"]:

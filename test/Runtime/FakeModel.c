@@ -91,6 +91,7 @@ __attribute__((constructor)) static void fill(void) {
   M->height = setting("FAKE_HEIGHT", 4);
   M->width = setting("FAKE_WIDTH", 4);
   M->classes = M->channels * M->height * M->width;
+  M->features = setting("FAKE_FEATURES", 0);
   M->workspace_bytes = ROUTES_OFFSET + NUM_ROUTES * sizeof(MoeRoute);
   M->routes_offset = ROUTES_OFFSET;
   M->num_routes = setting("FAKE_ROUTES", NUM_ROUTES);

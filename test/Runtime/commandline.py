@@ -166,7 +166,7 @@ check(done.returncode == 1 and b"error: --top: cannot open" in done.stderr, f"{d
 info = {
     "name": "fake_model", "target": "x86_64-linux-gnu",
     "cpu_variants": ["fantastic", "plain", "plainer"], "cpu_variant": "plain",
-    "precision": "f32", "parameters": 1000, "active_parameters": 600,
+    "precision": "f32", "output": "logits", "outputs": 6, "parameters": 1000, "active_parameters": 600,
     "multiply_adds": 5000000000, "weight_bytes": 4000, "workspace_bytes": 128,
 }  # fmt: skip
 check(json_lines(model.run("--info")[1]) == [info], "--info")
@@ -188,6 +188,21 @@ for threads in (2, 3, 64):
     check(shared["top"] == alone["top"], f"{shared}")
 status, out, _ = model.run("--benchmark=2")
 check(status == 0 and b"median" in out, f"--benchmark: {out!r}")
+
+# A model without a head: its numbers are no classes.
+headless = Model(program, folder, channels=1, height=1, width=6, features=1)
+(line,) = answer(image, to=headless)
+check(line["top"] == [] and len(line["experts"]) == 3, f"{line}")
+status, out, _ = headless.run(image)
+lines = out.decode().splitlines()
+check(status == 0 and lines[1] == "  6 features (--logits FILE.npy writes them)", f"{lines}")
+check("%" not in out.decode() and lines[2].startswith("  experts of block 1"), f"{lines}")
+status, out, _ = headless.run("--top", "3", "--logits", os.path.join(folder, "f.npy"), image)
+check(status == 0 and out.decode().splitlines()[1] == "  6 features", f"{out!r}")
+written = np.load(os.path.join(folder, "f.npy"))
+check(written.shape == (1, 6) and np.isfinite(written).all(), f"{written}")
+(line,) = json_lines(headless.run("--info")[1])
+check((line["output"], line["outputs"]) == ("features", 6), f"{line}")
 
 # A model that this machine or this runtime cannot run.
 Model(program, folder, variants=1).error("--info", expected="this CPU can run none")

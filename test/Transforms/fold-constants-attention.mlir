@@ -45,8 +45,8 @@ func.func @no_bias(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
   %w = moe.get @qkv.w : tensor<24x8xf32>
   %pw = moe.get @proj.w : tensor<8x8xf32>
   %pb = moe.get @proj.b : tensor<8xf32>
-  %0 = "moe.attention"(%x, %w, %pw, %pb) {heads = 2 : i64, scale = 0.5 : f64}
-      : (tensor<5x8xf32>, tensor<24x8xf32>, tensor<8x8xf32>, tensor<8xf32>) -> tensor<5x8xf32>
+  %0 = moe.attention %x qkv(%w) proj(%pw, %pb) heads 2 scale 0.5
+      : tensor<5x8xf32>, tensor<24x8xf32>, tensor<8x8xf32>, tensor<8xf32> -> tensor<5x8xf32>
   return %0 : tensor<5x8xf32>
 }
 
@@ -84,8 +84,8 @@ func.func @norm_then_scale(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
   %w = moe.get @qkv.w : tensor<24x8xf32>
   %pw = moe.get @proj.w : tensor<8x8xf32>
   %pb = moe.get @proj.b : tensor<8xf32>
-  %0 = "moe.attention"(%n, %w, %pw, %pb) {heads = 2 : i64, scale = 0.5 : f64}
-      : (tensor<5x8xf32>, tensor<24x8xf32>, tensor<8x8xf32>, tensor<8xf32>) -> tensor<5x8xf32>
+  %0 = moe.attention %n qkv(%w) proj(%pw, %pb) heads 2 scale 0.5
+      : tensor<5x8xf32>, tensor<24x8xf32>, tensor<8x8xf32>, tensor<8xf32> -> tensor<5x8xf32>
   return %0 : tensor<5x8xf32>
 }
 
@@ -111,4 +111,42 @@ func.func @left_alone(%x: tensor<5x8xf32>, %w: tensor<24x8xf32>) -> tensor<5x8xf
   %1 = moe.attention %0 qkv(%w, %b) proj(%pw, %pb) heads 2 scale 0.5
       : tensor<5x8xf32>, tensor<24x8xf32>, tensor<24xf32>, tensor<8x8xf32>, tensor<8xf32> -> tensor<5x8xf32>
   return %1 : tensor<5x8xf32>
+}
+
+// -----
+
+// With a norm of the queries, the scale goes there: it is what comes last.
+moe.param @qkv.w : tensor<24x8xf32>
+moe.param @qkv.b : tensor<24xf32>
+moe.param @proj.w : tensor<8x8xf32>
+moe.param @proj.b : tensor<8xf32>
+moe.param @q.g : tensor<4xf32>
+moe.param @q.s : tensor<4xf32>
+moe.param @k.g : tensor<4xf32>
+moe.param @k.s : tensor<4xf32>
+// CHECK: moe.param @q.g.scaled : tensor<4xf32> = {
+// CHECK:   %[[G:.*]] = moe.get @q.g :
+// CHECK:   moe.scale_rows %[[G]] count 4 by 5.000000e-01
+// CHECK: moe.param @q.s.scaled : tensor<4xf32> = {
+// CHECK-LABEL: func.func @norms(
+// CHECK-DAG: %[[W:.*]] = moe.get @qkv.w :
+// CHECK-DAG: %[[B:.*]] = moe.get @qkv.b :
+// CHECK-DAG: %[[QG:.*]] = moe.get @q.g.scaled :
+// CHECK-DAG: %[[QS:.*]] = moe.get @q.s.scaled :
+// CHECK-DAG: %[[KG:.*]] = moe.get @k.g :
+// CHECK-DAG: %[[KS:.*]] = moe.get @k.s :
+// CHECK: moe.attention %{{.*}} qkv(%[[W]], %[[B]]) {{.*}} norms(%[[QG]], %[[QS]], %[[KG]], %[[KS]]) eps 1.000000e-03 heads 2 scale 1.000000e+00
+func.func @norms(%x: tensor<5x8xf32>) -> tensor<5x8xf32> {
+  %w = moe.get @qkv.w : tensor<24x8xf32>
+  %b = moe.get @qkv.b : tensor<24xf32>
+  %pw = moe.get @proj.w : tensor<8x8xf32>
+  %pb = moe.get @proj.b : tensor<8xf32>
+  %qg = moe.get @q.g : tensor<4xf32>
+  %qs = moe.get @q.s : tensor<4xf32>
+  %kg = moe.get @k.g : tensor<4xf32>
+  %ks = moe.get @k.s : tensor<4xf32>
+  %0 = moe.attention %x qkv(%w, %b) proj(%pw, %pb) norms(%qg, %qs, %kg, %ks) eps 1.0e-3 heads 2 scale 0.5
+      : tensor<5x8xf32>, tensor<24x8xf32>, tensor<24xf32>, tensor<8x8xf32>, tensor<8xf32>,
+        tensor<4xf32>, tensor<4xf32>, tensor<4xf32>, tensor<4xf32> -> tensor<5x8xf32>
+  return %0 : tensor<5x8xf32>
 }

@@ -154,16 +154,50 @@ func.func @shared_residual(%x: tensor<5x8xf32>, %y: tensor<5x8xf32>) -> (tensor<
 
 // -----
 
-// Two readers of different tokens: neither may move.
+// Two readers of different tokens: what is between the first and the last moves.
 // CHECK-LABEL: func.func @two_slices(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<5x8xf32>
+// CHECK: %[[S:.*]] = moe.slice_tokens %[[X]] from 1 : tensor<5x8xf32> -> tensor<3x8xf32>
+// CHECK: %[[N:.*]] = moe.layer_norm %[[S]] {{.*}} : tensor<3x8xf32>
+// CHECK-DAG: %[[A:.*]] = moe.slice_tokens %[[N]] from 0 : tensor<3x8xf32> -> tensor<1x8xf32>
+// CHECK-DAG: %[[B:.*]] = moe.slice_tokens %[[N]] from 1 : tensor<3x8xf32> -> tensor<2x8xf32>
+// CHECK: return %[[A]], %[[B]]
+func.func @two_slices(%x: tensor<5x8xf32>) -> (tensor<1x8xf32>, tensor<2x8xf32>) {
+  %n = moe.layer_norm %x eps 0.0 : tensor<5x8xf32>
+  %a = moe.slice_tokens %n from 1 : tensor<5x8xf32> -> tensor<1x8xf32>
+  %b = moe.slice_tokens %n from 2 : tensor<5x8xf32> -> tensor<2x8xf32>
+  return %a, %b : tensor<1x8xf32>, tensor<2x8xf32>
+}
+
+// -----
+
+// Between them there are all: neither may move.
+// CHECK-LABEL: func.func @first_and_last(
 // CHECK: %[[N:.*]] = moe.layer_norm %{{.*}} : tensor<5x8xf32>
 // CHECK-DAG: moe.slice_tokens %[[N]] from 0
-// CHECK-DAG: moe.slice_tokens %[[N]] from 1
-func.func @two_slices(%x: tensor<5x8xf32>) -> (tensor<1x8xf32>, tensor<1x8xf32>) {
+// CHECK-DAG: moe.slice_tokens %[[N]] from 4
+func.func @first_and_last(%x: tensor<5x8xf32>) -> (tensor<1x8xf32>, tensor<1x8xf32>) {
   %n = moe.layer_norm %x eps 0.0 : tensor<5x8xf32>
   %a = moe.slice_tokens %n from 0 : tensor<5x8xf32> -> tensor<1x8xf32>
-  %b = moe.slice_tokens %n from 1 : tensor<5x8xf32> -> tensor<1x8xf32>
+  %b = moe.slice_tokens %n from 4 : tensor<5x8xf32> -> tensor<1x8xf32>
   return %a, %b : tensor<1x8xf32>, tensor<1x8xf32>
+}
+
+// -----
+
+// A branch with factors, and two pools of the same tokens.
+// CHECK-LABEL: func.func @layer_scale(
+// CHECK-SAME: %[[X:[a-z0-9]+]]: tensor<5x8xf32>
+// CHECK: %[[S:.*]] = moe.slice_tokens %[[X]] from 2 : tensor<5x8xf32> -> tensor<3x8xf32>
+// CHECK: %[[Y:.*]] = moe.layer_scale %[[S]], %{{.*}} : tensor<3x8xf32>, tensor<8xf32>
+// CHECK-DAG: moe.pool %[[Y]] from 0 count 3 : tensor<3x8xf32>
+// CHECK-DAG: moe.pool %[[Y]] from 0 count 3 max : tensor<3x8xf32>
+func.func @layer_scale(%x: tensor<5x8xf32>, %g: tensor<8xf32>) -> tensor<1x8xf32> {
+  %y = moe.layer_scale %x, %g : tensor<5x8xf32>, tensor<8xf32>
+  %a = moe.pool %y from 2 count 3 : tensor<5x8xf32> -> tensor<1x8xf32>
+  %b = moe.pool %y from 2 count 3 max : tensor<5x8xf32> -> tensor<1x8xf32>
+  %c = moe.average %a, %b : tensor<1x8xf32>
+  return %c : tensor<1x8xf32>
 }
 
 // -----

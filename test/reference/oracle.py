@@ -41,8 +41,19 @@ class Spec:
     eps: float
     class_token: bool
     pool: str
-    classes: int
+    classes: int  # without a head, the hidden size
     weights: str
+    distillation_token: bool = False
+    distillation_head: bool = False
+    registers: int = 0
+    no_embed_class: bool = False
+    layer_scale: bool = False
+    qk_norm: bool = False
+    pre_norm: bool = False
+    patch_bias: bool = True
+    fc_norm: bool = False
+    pool_include_prefix: bool = False
+    head: str = "linear"
     moe_layers: list = field(default_factory=list)  # ascending; [] = dense
     experts: int = 0
     top_k: int = 0
@@ -61,8 +72,13 @@ class Spec:
         return (self.image[0] // self.patch[0]) * (self.image[1] // self.patch[1])
 
     @property
+    def prefix(self):
+        """Tokens before the patches."""
+        return int(self.class_token) + int(self.distillation_token) + self.registers
+
+    @property
     def tokens(self):
-        return self.patches + int(self.class_token)
+        return self.prefix + self.patches
 
 
 def moe_layer_indices(layers, num_layers):
@@ -102,7 +118,20 @@ def parse_spec(data, folder="."):
         pool=data.get("pool", "cls" if class_token else "mean"),
         classes=data.get("num_classes", 1000),
         weights=os.path.join(folder, data.get("weights", "model.safetensors")),
+        distillation_token=data.get("distillation_token", False),
+        registers=data.get("num_register_tokens", 0),
+        no_embed_class=data.get("no_embed_class", False),
+        layer_scale=data.get("layer_scale", False),
+        qk_norm=data.get("qk_norm", False),
+        pre_norm=data.get("pre_norm", False),
+        patch_bias=data.get("patch_bias", True),
+        fc_norm=data.get("fc_norm", False),
+        pool_include_prefix=data.get("pool_include_prefix", False),
+        head=data.get("head", "linear"),
     )
+    spec.distillation_head = data.get("distillation_head", spec.distillation_token)
+    if spec.head == "none":
+        spec.classes = spec.hidden
     precision = data.get("precision", {})
     if isinstance(precision, dict):
         spec.layer_precisions = precision
@@ -229,21 +258,55 @@ class Model:
         x = image.reshape(s.channels, rows, s.patch[0], columns, s.patch[1])
         x = x.transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
         x = self._linear("patch_embed.proj", x)
-        if s.class_token:
-            x = np.concatenate([self.weights["cls_token"][0], x])
-        return x + self.weights["pos_embed"][0]
+        position = self.weights["pos_embed"][0]
+        if s.no_embed_class:
+            x = x + position
+        own = ["cls_token"] if s.class_token else []
+        own += ["dist_token"] if s.distillation_token else []
+        own += ["reg_token"] if s.registers else []
+        x = np.concatenate([*(self.weights[name][0] for name in own), x])
+        if not s.no_embed_class:
+            x = x + position
+        return self._norm("norm_pre", x) if s.pre_norm else x
 
     def _attention(self, name, x):
         s = self.spec
         qkv = self._linear(name + ".qkv", x)
         qkv = qkv.reshape(len(x), 3, s.heads, -1).transpose(1, 2, 0, 3)
         q, k, v = qkv
+        if s.qk_norm:
+            q, k = self._norm(name + ".q_norm", q), self._norm(name + ".k_norm", k)
         scores = q @ k.transpose(0, 2, 1) / self._divisor
         mixed = (softmax(scores) @ v).transpose(1, 0, 2).reshape(len(x), -1)
         return self._linear(name + ".proj", mixed)
 
-    def _pooled(self, how, x):
-        return x[0] if how == "cls" else x[int(self.spec.class_token) :].mean(axis=0)
+    def _pooled(self, how, x, first=None):
+        """Over the patches, or all tokens from the first on."""
+        if how == "cls":
+            return x[0]
+        x = x[self.spec.prefix if first is None else first :]
+        if how == "avgmax":
+            return 0.5 * (x.mean(axis=0) + x.max(axis=0))
+        return x.max(axis=0) if how == "max" else x.mean(axis=0)
+
+    def _branch(self, name, y):
+        """What a branch adds, with LayerScale."""
+        return y * self.weights[name + ".gamma"] if self.spec.layer_scale else y
+
+    def _answer(self, x):
+        """Logits, or features, of the last block's tokens."""
+        s = self.spec
+        if not s.fc_norm:
+            x = self._norm("norm", x)
+        pooled = self._pooled(s.pool, x, 0 if s.pool_include_prefix else None)
+        if s.fc_norm:
+            pooled = self._norm("fc_norm", pooled)
+        if s.head == "none":
+            return pooled
+        logits = self._linear("head", pooled)
+        if s.distillation_head:
+            logits = (logits + self._linear("head_dist", x[1])) / 2
+        return logits
 
     def _gates(self, logits, forced=None):
         """Indices and gates of the kept experts, along the last axis."""
@@ -303,14 +366,16 @@ class Model:
             block = f"blocks.{i}"
             if s.moe_layers[:1] == [i] and s.placement == "shared":
                 shared = self._linear("router", self._pooled(s.router_input, x))
-            x = x + self._attention(block + ".attn", self._norm(block + ".norm1", x))
+            y = self._attention(block + ".attn", self._norm(block + ".norm1", x))
+            x = x + self._branch(block + ".ls1", y)
             h = self._norm(block + ".norm2", x)
             if i not in s.moe_layers:
-                x = x + self._mlp(block + ".mlp", h)
+                x = x + self._branch(block + ".ls2", self._mlp(block + ".mlp", h))
                 continue
             if s.routing == "patch":
                 router_logits[i] = self._linear(block + ".moe.router", h)
-                x = x + self._patch_experts(i, h, router_logits[i], choices)
+                y = self._patch_experts(i, h, router_logits[i], choices)
+                x = x + self._branch(block + ".ls2", y)
                 continue
             logits = shared
             if logits is None:
@@ -322,9 +387,9 @@ class Model:
                 logits, None if wanted is None else np.array(wanted)
             )
             choices += [Choice(i, int(e), float(g)) for e, g in zip(kept, gates)]
-            x = x + self._image_experts(i, h, kept, gates)
-        pooled = self._pooled(s.pool, self._norm("norm", x))
-        return Result(self._linear("head", pooled), choices, router_logits)
+            y = self._image_experts(i, h, kept, gates)
+            x = x + self._branch(block + ".ls2", y)
+        return Result(self._answer(x), choices, router_logits)
 
 
 # How far f32 strays from float64 before a product, relative to a row's largest:
@@ -348,34 +413,51 @@ def quantize(x):
 def fold(spec, weights):
     """The weights as they are before they are rounded: each LayerNorm's scale
     and shift are in the layers that follow it, the attention's scale is in the
-    queries' rows. Each step rounds to f32."""
+    queries' rows or norm, LayerScale's factors are in the layers before it. Each
+    step rounds to f32."""
     weights = {name: np.array(value) for name, value in weights.items()}
 
     def scaled(weight, factor):
         return (weight * factor).astype(np.float32).astype(np.float64)
 
-    def absorb(norm, layer):
-        weight, bias = weights[layer + ".weight"], layer + ".bias"
-        weights[bias] = weights.get(bias, 0) + weight @ weights[norm + ".bias"]
-        weights[layer + ".weight"] = scaled(weight, weights[norm + ".weight"])
+    def absorb(norm, *layers):
+        for layer in layers:
+            weight, bias = weights[layer + ".weight"], layer + ".bias"
+            weights[bias] = weights.get(bias, 0) + weight @ weights[norm + ".bias"]
+            weights[layer + ".weight"] = scaled(weight, weights[norm + ".weight"])
+        weights[norm + ".weight"] = np.ones(spec.hidden)
+        weights[norm + ".bias"] = np.zeros(spec.hidden)
+
+    def spread(gamma, *layers):
+        for layer in layers:
+            for name in (layer + ".weight", layer + ".bias"):
+                factors = weights[gamma].reshape(-1, *[1] * (weights[name].ndim - 1))
+                weights[name] = scaled(weights[name], factors)
+        weights[gamma] = np.ones(spec.hidden)
 
     for i in range(spec.layers):
         block = f"blocks.{i}"
+        experts = [f"{block}.moe.experts.{e}" for e in range(spec.experts)]
+        branches = experts if i in spec.moe_layers else [block + ".mlp"]
         absorb(block + ".norm1", block + ".attn.qkv")
+        readers = [branch + ".fc1" for branch in branches]
+        if i in spec.moe_layers and spec.placement == "per_layer":
+            readers.append(block + ".moe.router")
+        absorb(block + ".norm2", *readers)
         for kind in ("weight", "bias"):
-            queries = weights[f"{block}.attn.qkv.{kind}"][: spec.hidden]
+            if spec.qk_norm:
+                queries = weights[f"{block}.attn.q_norm.{kind}"]
+            else:
+                queries = weights[f"{block}.attn.qkv.{kind}"][: spec.hidden]
             queries[:] = scaled(queries, 1 / math.sqrt(spec.hidden // spec.heads))
-        if i not in spec.moe_layers:
-            absorb(block + ".norm2", block + ".mlp.fc1")
-            continue
-        for e in range(spec.experts):
-            absorb(block + ".norm2", f"{block}.moe.experts.{e}.fc1")
-        if spec.placement == "per_layer":
-            absorb(block + ".norm2", block + ".moe.router")
-    absorb("norm", "head")
-    for name in weights:
-        if "norm" in name:
-            weights[name] = np.full(spec.hidden, float(name.endswith(".weight")))
+        if spec.layer_scale:
+            spread(block + ".ls1.gamma", block + ".attn.proj")
+            spread(block + ".ls2.gamma", *(branch + ".fc2" for branch in branches))
+    heads = ["head"] if spec.head != "none" else []
+    heads += ["head_dist"] if spec.distillation_head else []
+    # What is between the norm and the heads must let factors through.
+    if heads and (spec.fc_norm or spec.pool in ("cls", "mean")):
+        absorb("fc_norm" if spec.fc_norm else "norm", *heads)
     return weights
 
 
@@ -420,7 +502,7 @@ class LowModel(Model):
         if name not in self._low:
             return super()._product(name, x)
         precision, weight, scales = self._low[name]
-        if name == "head" and precision == "int8":
+        if name in ("head", "head_dist") and precision == "int8":
             return (x @ weight.T) * scales.T[0]  # its input stays f32
         if precision == "int8":
             numbers, steps = quantize(x)
@@ -460,9 +542,9 @@ def weight_shapes(spec):
         if bias:
             shapes[name + ".bias"] = (outputs,)
 
-    def norm(name):
-        shapes[name + ".weight"] = (d,)
-        shapes[name + ".bias"] = (d,)
+    def norm(name, size=d):
+        shapes[name + ".weight"] = (size,)
+        shapes[name + ".bias"] = (size,)
 
     def mlp(name):
         linear(name + ".fc1", f, d)
@@ -470,16 +552,29 @@ def weight_shapes(spec):
 
     if spec.class_token:
         shapes["cls_token"] = (1, 1, d)
-    shapes["pos_embed"] = (1, spec.tokens, d)
+    if spec.distillation_token:
+        shapes["dist_token"] = (1, 1, d)
+    if spec.registers:
+        shapes["reg_token"] = (1, spec.registers, d)
+    positions = spec.patches if spec.no_embed_class else spec.tokens
+    shapes["pos_embed"] = (1, positions, d)
     shapes["patch_embed.proj.weight"] = (d, spec.channels, *spec.patch)
-    shapes["patch_embed.proj.bias"] = (d,)
+    if spec.patch_bias:
+        shapes["patch_embed.proj.bias"] = (d,)
+    if spec.pre_norm:
+        norm("norm_pre")
     if spec.moe_layers and spec.placement == "shared":
         linear("router", spec.experts, d, spec.router_bias)
     for i in range(spec.layers):
         block = f"blocks.{i}"
         norm(block + ".norm1")
         linear(block + ".attn.qkv", 3 * d, d, spec.qkv_bias)
+        if spec.qk_norm:
+            norm(block + ".attn.q_norm", d // spec.heads)
+            norm(block + ".attn.k_norm", d // spec.heads)
         linear(block + ".attn.proj", d, d)
+        if spec.layer_scale:
+            shapes[block + ".ls1.gamma"] = shapes[block + ".ls2.gamma"] = (d,)
         norm(block + ".norm2")
         if i not in spec.moe_layers:
             mlp(block + ".mlp")
@@ -488,8 +583,11 @@ def weight_shapes(spec):
             linear(block + ".moe.router", spec.experts, d, spec.router_bias)
         for e in range(spec.experts):
             mlp(f"{block}.moe.experts.{e}")
-    norm("norm")
-    linear("head", spec.classes, d)
+    norm("fc_norm" if spec.fc_norm else "norm")
+    if spec.head != "none":
+        linear("head", spec.classes, d)
+    if spec.distillation_head:
+        linear("head_dist", spec.classes, d)
     return shapes
 
 

@@ -38,7 +38,7 @@ def random_weights(spec, seed):
             gain = 1.0
             if "router" in name:
                 gain = 3.0
-            elif name == "head.weight":
+            elif name in ("head.weight", "head_dist.weight"):
                 gain = 2.0
             values *= gain / np.sqrt(np.prod(shape[1:]))
         weights[name] = values

@@ -207,13 +207,14 @@ def PatchEmbedOp : MoE_LayerOp<"patch_embed"> {
     each with the weight [D, C, Ph, Pw].
 
     With an `offset` of shape [D], token p is the projection of patch p plus the
-    offset. With one of shape [N, D], `prefix` tokens come before the patches:
-    they are the first rows of the offset themselves, and token prefix + p is
-    the projection of patch p plus row prefix + p. That is what
-    `moe-fold-constants` makes of class token and position embedding.
+    offset; without any, the projection alone. With one of shape [N, D], `prefix`
+    tokens come before the patches: they are the first rows of the offset
+    themselves, and token prefix + p is the projection of patch p plus row
+    prefix + p. That is what `moe-fold-constants` makes of class token and
+    position embedding.
 
     Constraints: (1) the patch divides the image; (2) channels and widths agree;
-    (3) N = prefix + number of patches, and prefix = 0 for a 1-D offset.
+    (3) N = prefix + number of patches, and prefix = 0 without a 2-D offset.
 
     Example:
 
@@ -223,22 +224,24 @@ def PatchEmbedOp : MoE_LayerOp<"patch_embed"> {
         -> tensor<49x192xf32>
     ```
   }];
-  let arguments = (ins F32Image:$image, F32Kernel:$weight, F32StaticTensor:$offset,
+  let arguments = (ins F32Image:$image, F32Kernel:$weight,
+      Optional<F32StaticTensor>:$offset,
       DefaultValuedAttr<I64Attr, "0">:$prefix);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $image `,` $weight `,` $offset (`prefix` $prefix^)? attr-dict `:`
-    type($image) `,` type($weight) `,` type($offset) `->` type($result)
+    $image `,` $weight (`,` $offset^)? (`prefix` $prefix^)? attr-dict `:`
+    type($image) `,` type($weight) (`,` type($offset)^)? `->` type($result)
   }];
 }
 
 def ClassTokenOp : MoE_Op<"class_token", [Pure]> {
-  let summary = "puts the class token before the patch tokens";
+  let summary = "puts a class token, or several tokens, before the others";
   let description = [{
-    The result has one row more than `tokens`; row 0 is `token`.
+    The rows of `token` [1, M, D], then `tokens`: a class or distillation token
+    (DeiT, arXiv 2012.12877), or registers (arXiv 2309.16588).
 
-    Constraints: (1) one row more, the same width; (2) the token has shape
-    [1, 1, D].
+    Constraints: (1) the token has shape [1, M, D]; (2) the result has M rows
+    more than the tokens, and their width.
 
     Example:
 
@@ -299,9 +302,10 @@ def SliceTokensOp : MoE_Op<"slice_tokens", [Pure]> {
 }
 
 def PoolOp : MoE_Op<"pool", [Pure]> {
-  let summary = "mean of consecutive tokens";
+  let summary = "mean or largest of consecutive tokens";
   let description = [{
-    The mean of rows [first, first + count). Of a single row it becomes a
+    The mean of rows [first, first + count), or with `max` the largest entry of
+    each channel (a NaN, if there is one). Of a single row it becomes a
     `moe.slice_tokens`, which is how the class token is pooled.
 
     Constraints: (1) the rows exist and count > 0; (2) the result is [1, D].
@@ -310,16 +314,36 @@ def PoolOp : MoE_Op<"pool", [Pure]> {
 
     ```mlir
     %p = moe.pool %x from 1 count 49 : tensor<50x192xf32> -> tensor<1x192xf32>
+    %q = moe.pool %x from 1 count 49 max
+        : tensor<50x192xf32> -> tensor<1x192xf32>
     ```
   }];
-  let arguments = (ins F32Matrix:$tokens, I64Attr:$first, I64Attr:$count);
+  let arguments = (ins F32Matrix:$tokens, I64Attr:$first, I64Attr:$count,
+      UnitAttr:$max);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $tokens `from` $first `count` $count attr-dict `:` type($tokens) `->`
-    type($result)
+    $tokens `from` $first `count` $count (`max` $max^)? attr-dict `:`
+    type($tokens) `->` type($result)
   }];
   let hasVerifier = 1;
   let hasCanonicalizer = 1;
+}
+
+def AverageOp : MoE_Op<"average", [Pure, AllTypesMatch<["lhs", "rhs", "result"]>]> {
+  let summary = "mean of two values";
+  let description = [{
+    (lhs + rhs) / 2, entry by entry: of the logits of two heads (DeiT, arXiv
+    2012.12877), or of a mean and a largest token.
+
+    Example:
+
+    ```mlir
+    %l = moe.average %a, %b : tensor<1x1000xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$lhs, F32Matrix:$rhs);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($result)";
 }
 
 //===----------------------------------------------------------------------===//
@@ -359,7 +383,30 @@ def LayerNormOp : MoE_Op<"layer_norm", [Pure, AttrSizedOperandSegments,
   let skipDefaultBuilders = 1;
 }
 
-def AttentionOp : MoE_LayerOp<"attention"> {
+def LayerScaleOp : MoE_Op<"layer_scale", [Pure,
+    AllTypesMatch<["tokens", "result"]>]> {
+  let summary = "a factor for each channel of a branch";
+  let description = [{
+    Each token times `gamma`, channel by channel: what a branch adds to the
+    residual stream (LayerScale, arXiv 2103.17239, section 2).
+    `moe-fold-constants` moves gamma into the branch's last weight and bias.
+
+    Constraints: (1) gamma has shape [D].
+
+    Example:
+
+    ```mlir
+    %y = moe.layer_scale %a, %g : tensor<50x192xf32>, tensor<192xf32>
+    ```
+  }];
+  let arguments = (ins F32Matrix:$tokens, F32Vector1D:$gamma);
+  let results = (outs F32Matrix:$result);
+  let assemblyFormat =
+      "$tokens `,` $gamma attr-dict `:` type($tokens) `,` type($gamma)";
+  let hasVerifier = 1;
+}
+
+def AttentionOp : MoE_LayerOp<"attention", [AttrSizedOperandSegments]> {
   let summary = "multi-head self-attention";
   let description = [{
     q, k, v = x·Wᵀ + b for the fused weight [3D, D] (q's rows first, then k's,
@@ -371,8 +418,15 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     the work, no key or value is ever made: scores are (q Wk) xᵀ, and the values'
     weight is applied to the weighted sum of the tokens.
 
+    With `norms`, each head's queries and keys are normalised before that as by
+    `moe.layer_norm` (arXiv 2302.05442): `norms` are the scale and the shift of
+    the queries, then those of the keys, for all heads the same. Keys and values
+    are then made however few ask.
+
     Constraints: (1) weights and biases have the shapes above; (2) heads divide
-    D; (3) the queries are rows of x.
+    D; (3) the queries are rows of x; (4) there are four norms of [D / heads], or
+    none; (5) with norms, and only with them, an `eps` that is finite and not
+    negative.
 
     Example:
 
@@ -380,25 +434,33 @@ def AttentionOp : MoE_LayerOp<"attention"> {
     %a = moe.attention %h qkv(%w, %b) proj(%pw, %pb) heads 3 scale 0.125
         : tensor<50x192xf32>, tensor<576x192xf32>, tensor<576xf32>,
           tensor<192x192xf32>, tensor<192xf32> -> tensor<50x192xf32>
+    %n = moe.attention %h qkv(%w, %b) proj(%pw, %pb)
+        norms(%qs, %qb, %ks, %kb) eps 1.0e-6 heads 3 scale 0.125
+        : tensor<50x192xf32>, tensor<576x192xf32>, tensor<576xf32>,
+          tensor<192x192xf32>, tensor<192xf32>, tensor<64xf32>,
+          tensor<64xf32>, tensor<64xf32>, tensor<64xf32> -> tensor<50x192xf32>
     ```
   }];
   let arguments = (ins F32Matrix:$tokens, F32Matrix:$qkvWeight,
       Optional<F32Vector1D>:$qkvBias, F32Matrix:$projWeight,
-      F32Vector1D:$projBias, I64Attr:$heads, F64Attr:$scale,
+      F32Vector1D:$projBias, Variadic<F32Vector1D>:$norms, I64Attr:$heads,
+      F64Attr:$scale, OptionalAttr<F64Attr>:$eps,
       DefaultValuedAttr<I64Attr, "0">:$first_query);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
     $tokens `qkv` `(` $qkvWeight (`,` $qkvBias^)? `)`
     `proj` `(` $projWeight `,` $projBias `)`
+    (`norms` `(` $norms^ `)`)? (`eps` $eps^)?
     `heads` $heads `scale` $scale (`queries` `from` $first_query^)? attr-dict
     `:` custom<AttentionTypes>(type($tokens), type($qkvWeight),
                                type($qkvBias), type($projWeight),
-                               type($projBias)) `->` type($result)
+                               type($projBias), type($norms)) `->`
+    type($result)
   }];
   let extraClassDeclaration = [{
     /// Whether so few tokens ask that it is at most half the work to apply the
     /// weights of keys and values on their side: to the queries, and to the
-    /// weighted sums of the tokens.
+    /// weighted sums of the tokens. Never if keys are normalised.
     bool asksFew();
   }];
 }
@@ -875,10 +937,10 @@ def AttendOp : MoE_LayerOp<"attend", [AllTypesMatch<["queries", "result"]>]> {
   let summary = "attention without its projections";
   let description = [{
     softmax(scale · q kᵀ) v for each head: what lies between the projections of
-    `moe.attention`. M queries ask, N tokens answer.
+    `moe.attention`, whose `norms` it may have. M queries ask, N tokens answer.
 
     Constraints: (1) keys and values have one type and the queries' width;
-    (2) heads divide it.
+    (2) heads divide it; (3) norms and `eps` are as in `moe.attention`.
 
     Example:
 
@@ -888,11 +950,13 @@ def AttendOp : MoE_LayerOp<"attend", [AllTypesMatch<["queries", "result"]>]> {
     ```
   }];
   let arguments = (ins F32Matrix:$queries, F32Matrix:$keys, F32Matrix:$values,
-      I64Attr:$heads, F64Attr:$scale);
+      Variadic<F32Vector1D>:$norms, I64Attr:$heads, F64Attr:$scale,
+      OptionalAttr<F64Attr>:$eps);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $queries `,` $keys `,` $values `heads` $heads `scale` $scale attr-dict `:`
-    type($queries) `,` type($keys) `,` type($values)
+    $queries `,` $keys `,` $values (`norms` `(` $norms^ `)`)? (`eps` $eps^)?
+    `heads` $heads `scale` $scale attr-dict `:` type($queries) `,` type($keys)
+    `,` type($values) (`,` type($norms)^)?
   }];
 }
 
@@ -999,6 +1063,27 @@ def ScaleColumnsOp : MoE_WeightOp<"scale_columns",
       "$matrix `,` $factors attr-dict `:` type($matrix) `,` type($factors)";
 }
 
+def ScaleOutputsOp : MoE_WeightOp<"scale_outputs",
+    [AllTypesMatch<["input", "result"]>]> {
+  let summary = "a matrix with row i, or a vector with entry i, times factor i";
+  let description = [{
+    diag(g)·W or diag(g)·b: how a factor for each channel enters the weight and
+    bias that made the channels.
+
+    Constraints: (1) rank 1 or 2; (2) a factor for each row.
+
+    Example:
+
+    ```mlir
+    %0 = moe.scale_outputs %w, %g : tensor<192x768xf32>, tensor<192xf32>
+    ```
+  }];
+  let arguments = (ins F32StaticTensor:$input, F32Vector1D:$factors);
+  let results = (outs F32StaticTensor:$result);
+  let assemblyFormat =
+      "$input `,` $factors attr-dict `:` type($input) `,` type($factors)";
+}
+
 def AbsorbShiftOp : MoE_WeightOp<"absorb_shift"> {
   let summary = "the bias that a shift of the input amounts to";
   let description = [{
@@ -1089,29 +1174,30 @@ def TransposeBlocksOp : MoE_WeightOp<"transpose_blocks"> {
   let assemblyFormat = "$matrix attr-dict `:` type($matrix) `->` type($result)";
 }
 
-def TokenTableOp : MoE_WeightOp<"token_table"> {
-  let summary = "bias, position embedding and class token as one table";
+def TokenTableOp : MoE_WeightOp<"token_table", [AttrSizedOperandSegments]> {
+  let summary = "position embedding, bias and the model's own tokens as one table";
   let description = [{
-    Row t of the result [N, D] is row t of `position` [1, N, D] plus the class
-    token [1, 1, D] if there is one and t = 0, plus `bias` [D] otherwise.
+    The first rows of the result [N, D] are those of all `tokens` [1, M, D], in
+    their order; the others are `bias` [D], or zero. To these, `position`
+    [1, P, D] is added: to the last P rows.
 
-    Constraints: (1) the shapes above.
+    Constraints: (1) the shapes above; (2) no more than N rows of tokens, and
+    P <= N.
 
     Example:
 
     ```mlir
-    %0 = moe.token_table %b, %pos class(%cls)
-        : tensor<192xf32>, tensor<1x50x192xf32>, tensor<1x1x192xf32>
-        -> tensor<50x192xf32>
+    %0 = moe.token_table %pos bias(%b) tokens(%cls, %registers)
+        : (tensor<1x54x192xf32>, tensor<192xf32>, tensor<1x1x192xf32>,
+           tensor<1x4x192xf32>) -> tensor<54x192xf32>
     ```
   }];
-  let arguments = (ins F32Vector1D:$bias, F32Image:$position,
-      Optional<F32Image>:$classToken);
+  let arguments = (ins F32Image:$position, Optional<F32Vector1D>:$bias,
+      Variadic<F32Image>:$tokens);
   let results = (outs F32Matrix:$result);
   let assemblyFormat = [{
-    $bias `,` $position (`class` `(` $classToken^ `)`)? attr-dict `:`
-    type($bias) `,` type($position) (`,` type($classToken)^)? `->`
-    type($result)
+    $position (`bias` `(` $bias^ `)`)? (`tokens` `(` $tokens^ `)`)? attr-dict
+    `:` functional-type(operands, results)
   }];
 }
 

@@ -129,8 +129,13 @@ struct ModelSpec {
   int64_t numPatches() const {
     return (imageHeight / patchHeight) * (imageWidth / patchWidth);
   }
-  /// Tokens of an image: the patches and the class token, which comes first.
-  int64_t numTokens() const { return numPatches() + (classToken ? 1 : 0); }
+  /// The model's own tokens, before the patches: class and distillation token,
+  /// registers.
+  int64_t numPrefixTokens() const {
+    return int64_t(classToken) + int64_t(distillationToken) + numRegisterTokens;
+  }
+  /// Tokens of an image: the model's own and the patches.
+  int64_t numTokens() const { return numPrefixTokens() + numPatches(); }
   /// D / heads.
   int64_t headSize() const { return hiddenSize / numHeads; }
   /// Whether block `block` has experts instead of one MLP.

@@ -28,8 +28,8 @@ typedef struct MoeRoute {
 } MoeRoute;
 
 /// Runs one image. `input` is [channels, height, width] f32, normalised;
-/// `logits` is [classes] f32; `workspace` is 64-byte aligned memory of
-/// MoeModel::workspace_bytes. Returns 0.
+/// `logits` (or features) is [classes] f32; `workspace` is 64-byte aligned
+/// memory of MoeModel::workspace_bytes. Returns 0.
 typedef int (*MoeRunFn)(const float *input, float *logits, void *workspace);
 
 /// A part of some work: `part` of `parts`, counted from 0.
@@ -64,7 +64,10 @@ typedef struct MoeModel {
   const char *target;    ///< target triple
   const char *precision; ///< "f32", "bf16" or "int8"; with ", mixed" if some
                          ///< layers have their own
-  int64_t channels, height, width, classes;
+  int64_t channels, height, width;
+  int64_t classes;  ///< numbers of an answer
+  int64_t features; ///< 1 = these are features, not logits: the model has no
+                    ///< head
   int64_t workspace_bytes;
   int64_t
       routes_offset;  ///< byte offset of MoeRoute[num_routes] in the workspace
@@ -89,7 +92,7 @@ typedef struct MoeModel {
   const MoeWeights *experts; ///< in the order in which they lie in memory
 } MoeModel;
 
-enum { MOE_MODEL_ABI_VERSION = 2 };
+enum { MOE_MODEL_ABI_VERSION = 3 };
 
 /// Emitted by the compiler into every executable.
 extern const MoeModel moe_model;

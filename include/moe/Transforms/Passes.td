@@ -8,12 +8,15 @@ include "mlir/Pass/PassBase.td"
 def FoldConstants : Pass<"moe-fold-constants", "::mlir::ModuleOp"> {
   let summary = "fold constants of the model into its weights";
   let description = [{
-    - attention's scale goes into the query rows of the fused weight and bias;
+    - attention's scale goes into the query rows of the fused weight and bias, or
+      into the norm of the queries;
     - a LayerNorm's scale and shift go into the weights and biases of all the
-      matrix products that read it (through slices and pooling too, and into
+      matrix products that read it (through slices and means too, and into
       every expert's first layer);
-    - class token, position embedding and the patch embedding's bias become one
-      table of offsets, a row per token.
+    - the factors of a `moe.layer_scale` go into the last weight and bias of its
+      branch (of every expert's);
+    - class token and the like, position embedding and the patch embedding's bias
+      become one table of offsets, a row per token.
 
     New parameters are derived ones: their recipe says how to compute them.
   }];
@@ -27,7 +30,8 @@ def SliceTokens : Pass<"moe-slice-tokens", "::mlir::ModuleOp"> {
     through residual sums, LayerNorms, MLPs, experts and attention's queries.
     With the class token pooled, the last block's attention has a single query
     and its MLP or expert a single token. The mean over patches restricts them
-    to the patch tokens.
+    to the patch tokens. Slices of different tokens move as the smallest slice
+    that holds them all: with two heads, those of the two first tokens.
   }];
   let dependentDialects = ["::mlir::moe::MoEDialect"];
 }

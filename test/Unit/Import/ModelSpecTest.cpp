@@ -411,7 +411,7 @@ TEST(ModelSpec, Values) {
         "\"swish\""},
        {{{"layer_norm_eps", "-1e-6"}}, "layer_norm_eps", "at least 0"},
        {{{"layer_norm_eps", "1e300"}}, "layer_norm_eps", "finite"},
-       {{{"pool", "\"max\""}}, "pool", "\"cls\", \"mean\""},
+       {{{"pool", "\"sum\""}}, "pool", "\"cls\", \"mean\""},
        {{{"pool", "\"cls\""}, {"class_token", "false"}}, "pool", "\"mean\""},
        {{{"weights", "\"\""}}, "weights", "expected a file"},
        {{{"weights", "\"a\\u0000b\""}}, "weights", "expected a file"},
