@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Where the time of an inference goes, kernel by kernel.
 
-    profile.py SPEC.json [--cpu LEVEL] [--seconds S]
+    profile.py SPEC.json [--cpu LEVEL] [--seconds S] [--tensor X.npy]
 
 Compiles the model as an object, links it with a loop over its run function, and
 samples that with perf (Debian: linux-perf; no hardware counters needed). Prints
 for each kernel its share, how often it runs, and the memory that it works on,
 by which one tells what it is: 48x192x16 is the packed weight of a layer with 192
-inputs and 768 outputs.
+inputs and 768 outputs. The input is the first of X.npy, or noise: with patch
+routing it decides how many tokens go to which expert.
 """
 
 import argparse
@@ -18,10 +19,13 @@ import subprocess
 import sys
 import tempfile
 
+import numpy as np
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.path.join(os.path.dirname(HERE), "build")
 
 DRIVER = r"""
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -37,6 +41,12 @@ int main(int argc, char **argv) {
   for (int i = 0; i < COUNT; ++i) {
     state = state * 1664525u + 1013904223u;
     input[i] = (state >> 8) / 8388608.0f - 1.0f;
+  }
+  if (argc > 2) {
+    FILE *file = fopen(argv[2], "rb");
+    if (!file || fread(input, sizeof(float), COUNT, file) != COUNT)
+      return 1;
+    fclose(file);
   }
   time_t end = time(NULL) + atoi(argv[1]);
   while (time(NULL) < end)
@@ -62,6 +72,7 @@ def main():
     parser.add_argument("spec")
     parser.add_argument("--cpu", default="native")
     parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--tensor", metavar="X.npy")
     args = parser.parse_args()
     if not shutil.which("perf"):
         sys.exit("perf not found: it is in Debian's package linux-perf")
@@ -83,7 +94,12 @@ def main():
         run("cc", "-O1", f"-DNAME={name}", "driver.c", model, "-o", "driver")
         # Twice a millisecond: more would slow down what it looks at.
         record = ["perf", "record", "-q", "-e", "cpu-clock", "-F", "2000", "-o", "data"]
-        run(*record, "./driver", str(args.seconds))
+        driver = ["./driver", str(args.seconds)]
+        if args.tensor:
+            values = np.load(args.tensor).astype(np.float32)
+            values.tofile(os.path.join(work, "input"))
+            driver.append("input")
+        run(*record, *driver)
         report = run(
             *["perf", "report", "-i", "data", "--stdio", "--sort", "symbol"],
             stdout=subprocess.PIPE,

@@ -27,11 +27,13 @@ static void fillInput(Inference &Run) {
 }
 
 bool moe::runtime::runBenchmark(Inference &Run, const MoeVariant &Variant,
-                                int64_t NumRuns, bool IsJson, Message &Error) {
+                                bool HasInput, int64_t NumRuns, bool IsJson,
+                                Message &Error) {
   Array<double> Times;
   if (!Times.allocate(NumRuns))
     return Error.outOfMemory();
-  fillInput(Run);
+  if (!HasInput)
+    fillInput(Run);
   double Warmup = 0;
   for (int64_t I = 0; I < MinWarmupRuns ||
                       (Warmup < MinWarmupMilliseconds && I < MaxWarmupRuns);

@@ -8,10 +8,10 @@
 namespace moe {
 namespace runtime {
 
-/// Times `NumRuns` runs on one fixed input, after a warm-up, and prints what
-/// they took.
-bool runBenchmark(Inference &Run, const MoeVariant &Variant, int64_t NumRuns,
-                  bool IsJson, Message &Error);
+/// Times `NumRuns` runs on the input that `Run` holds, or without `HasInput` on
+/// fixed noise, after a warm-up, and prints what they took.
+bool runBenchmark(Inference &Run, const MoeVariant &Variant, bool HasInput,
+                  int64_t NumRuns, bool IsJson, Message &Error);
 
 } // namespace runtime
 } // namespace moe

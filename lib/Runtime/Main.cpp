@@ -46,12 +46,15 @@ private:
   NpyWriter Logits;
   Array<float> NanRow;
   int Status = Success;
+  /// Whether `Run` still holds the last input.
+  bool HasInput = false;
 };
 } // namespace
 
 void Session::fail(const char *Name, const Message &Error) {
   reportError(Name, Error.text());
   Status = InputFailed;
+  HasInput = false;
   if (Settings.LogitsPath)
     Logits.writeRow(NanRow.data());
 }
@@ -60,6 +63,7 @@ void Session::answer(const char *Name) {
   Message Error;
   if (!Run.run(Error))
     return fail(Name, Error);
+  HasInput = true;
   Results.report(Name, Run);
   // What is answered is visible before the next input is read.
   fflush(stdout);
@@ -134,8 +138,8 @@ int Session::run() {
     Status = InputFailed;
   }
   if (Settings.BenchmarkRuns > 0 &&
-      !runBenchmark(Run, Variant, Settings.BenchmarkRuns, Settings.IsJson,
-                    Error)) {
+      !runBenchmark(Run, Variant, HasInput, Settings.BenchmarkRuns,
+                    Settings.IsJson, Error)) {
     reportError("benchmark", Error.text());
     Status = InputFailed;
   }
