@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Writes a model's ONNX form, for the runtimes that we are compared with.
 
-    export_onnx.py SPEC [--experts gather|if] [--int8] [-o X.onnx]
+    export_onnx.py SPEC [--experts FORM] [--int8] [-o X.onnx]
 
 The graph is what a careful exporter makes of the PyTorch model: LayerNorm as
 one operator, GELU in the form that onnxruntime fuses, the attention's scale
 folded into the weights. Experts (routing: image) come as Gather, which picks
 the chosen expert's matrices out of a stack of all, or as If, one branch an
-expert.
+expert. Those of routing: patch have forms of their own: export_patch.py.
 
 With --int8 it is what onnxruntime.quantization.quantize_dynamic makes of that by
 default: every product with a weight has int8 weights and inputs that are
@@ -28,8 +28,12 @@ sys.path.insert(
     0,
     os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "test", "reference"),
 )
+import export_patch  # noqa: E402
 import oracle  # noqa: E402
 import safetensors  # noqa: E402
+
+# What --experts may be, for each routing; the first is the default.
+FORMS = {"image": ("gather", "if"), "patch": export_patch.FORMS}
 
 
 def quantize(weight):
@@ -48,6 +52,9 @@ class Graph:
         self.root = root or self
         if root is None:
             self.initializers, self.count, self.int8 = [], 0, int8
+
+    def branch(self):
+        return Graph(self.root)
 
     def name(self, hint):
         self.root.count += 1
@@ -221,7 +228,7 @@ class Exporter:
             lambda g: self.mlp(x, name, g),
             lambda g: self.expert_if(g, x, prefix, which, first + 1),
         ):
-            branch = Graph(self.graph)
+            branch = graph.branch()
             result = branch.node("Identity", build(branch))
             value = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
             branches.append(
@@ -257,7 +264,10 @@ class Exporter:
             normed = self.layer_norm(x, block + ".norm1")
             x = g.node("Add", x, self.attention(normed, block + ".attn"))
             normed = self.layer_norm(x, block + ".norm2")
-            if is_moe:
+            if is_moe and spec.routing == "patch":
+                experts = export_patch.PatchExperts(self, normed, block + ".moe")
+                y = experts.build(self.form)
+            elif is_moe:
                 route = shared or self.route(normed, block + ".moe.router")
                 y = self.experts(normed, block + ".moe", route)
             else:
@@ -281,10 +291,13 @@ class Exporter:
 
 
 def export(path, experts, out, int8=False):
-    """Writes an ONNX form of the specification at `path` to `out`."""
+    """Writes an ONNX form of the specification at `path` to `out`; without
+    `experts` the first of its routing's forms."""
     spec = oracle.load_spec(path)
-    if spec.moe_layers and spec.routing != "image":
-        raise SystemExit(f"{path}: only routing: image is exported")
+    forms = FORMS[spec.routing]
+    experts = experts or forms[0]
+    if spec.moe_layers and experts not in forms:
+        raise SystemExit(f"{path}: experts of routing: {spec.routing} are {forms}")
     weights = safetensors.load(spec.weights)
     onnx.save(Exporter(spec, weights, experts, int8).export(), out)
 
@@ -292,7 +305,7 @@ def export(path, experts, out, int8=False):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("spec", metavar="SPEC")
-    parser.add_argument("--experts", choices=("gather", "if"), default="gather")
+    parser.add_argument("--experts", choices=sum(FORMS.values(), ()))
     parser.add_argument("--int8", action="store_true")
     parser.add_argument("-o", dest="out", metavar="X.onnx")
     args = parser.parse_args()
