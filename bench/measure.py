@@ -39,17 +39,17 @@ class Ours:
             experts = [[e["expert"] for e in line["experts"]] for line in lines]
             return np.load(file.name), experts
 
-    def benchmark(self, runs, threads=1, variant=None):
+    def benchmark(self, image, runs, threads=1, variant=None):
         """Median milliseconds of so many inferences; None if the binary refuses
         the variant or the number of threads."""
-        command = [self.path, "--benchmark", str(runs), "--format=json"]
-        command += ["--threads", str(threads)]
+        command = [self.path, "--tensor", image, "--benchmark", str(runs)]
+        command += ["--format=json", "--threads", str(threads)]
         command += ["--cpu-variant", variant] if variant else []
         done = subprocess.run(command, capture_output=True, check=False)
         if done.returncode == 2:
             return None
         done.check_returncode()
-        return json.loads(done.stdout)["median_ms"]
+        return json.loads(done.stdout.splitlines()[-1])["median_ms"]
 
     def cold(self, image):
         with tempfile.NamedTemporaryFile(suffix=".npy") as file:
@@ -247,7 +247,7 @@ def in_turn(binaries, peer, model, peaks, args):
     runs = {}  # (precision, variant) -> inferences a round
     for precision, ours in binaries.items():
         for variant in variants_to_time(precision, ours.info, args.variants):
-            once = ours.benchmark(3, 1, variant)
+            once = ours.benchmark(model.image, 3, 1, variant)
             if once is not None:
                 runs[precision, variant] = max(5, int(args.round_ms / once))
     best = {precision: ours.info["cpu_variant"] for precision, ours in binaries.items()}
@@ -255,16 +255,17 @@ def in_turn(binaries, peer, model, peaks, args):
     def time_peer(precision, threads):
         for form, path in model.onnx[precision].items():
             peer.load(path, threads)
-            peer.run(model.image, 3)
-            times = max(5, runs[precision, best[precision]] // 2)
+            once = min(peer.run(model.image, 3)["milliseconds"])
+            times = max(5, int(args.round_ms / once))
             found = peer.run(model.image, times)["milliseconds"]
             note(("peer", precision, form, threads), statistics.median(found))
 
     for _ in range(args.rounds):
         for (precision, variant), count in runs.items():
-            found = binaries[precision].benchmark(count, 1, variant)
+            found = binaries[precision].benchmark(model.image, count, 1, variant)
             note(("ours", precision, variant, 1), found)
-        found = binaries["f32"].benchmark(runs["f32", best["f32"]], 2)
+        count = runs["f32", best["f32"]]
+        found = binaries["f32"].benchmark(model.image, count, 2)
         note(("ours", "f32", best["f32"], 2), found)
         for precision in model.onnx:
             time_peer(precision, 1)

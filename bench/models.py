@@ -101,7 +101,7 @@ def export(model, precision, is_moe):
     if precision == "bf16":
         return
     model.onnx[precision] = {}
-    for form in ("gather", "if") if is_moe else ("dense",):
+    for form in export_onnx.FORMS["image"] if is_moe else ("dense",):
         path = model.path(precision, f".{form}.onnx")
         export_onnx.export(model.spec, form, path, precision == "int8")
         model.onnx[precision][form] = path

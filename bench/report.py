@@ -140,6 +140,67 @@ def footprint_table(results):
     return markdown(head, rows)
 
 
+def patch_table(results):
+    """One row a model of routing: patch: how its tokens were spread, and which
+    form of the peer was the fastest."""
+    head = ["model", "experts used a block", "tokens each", "weights read, MB"]
+    head += ["million multiply-adds", "ours ms", f"{PEER} ms", "ratio", "its form"]
+    forms = list(dict.fromkeys(f for r in results for f in r["peer_forms_ms"]))
+    head += forms
+    rows = []
+    for result in results:
+        own = result["ours"][result["best_variant"]]["ms"]
+        tokens = result["tokens"]
+        rows.append(
+            [
+                result["model"],
+                _cell(result["busy_experts"], ".1f"),
+                f"{tokens['least']} to {tokens['most']}, mean {tokens['mean']:.1f}",
+                _cell(result["bytes_read"] * 1e-6, ".0f"),
+                _cell(result["multiply_adds"] * 1e-6, ".0f"),
+                _cell(own, ".3f"),
+                _cell(result["peer_ms"], ".3f"),
+                _cell(result["peer_ms"] / own, ".2f"),
+                result["peer_form"],
+                *(_cell(result["peer_forms_ms"].get(form), ".3f") for form in forms),
+            ]
+        )
+    return markdown(head, rows)
+
+
+def growth_table(results):
+    """Models that differ only in their number of experts, each beside the one
+    with the fewest."""
+    head = ["model", "tokens an expert", "experts used a block", "multiply-adds"]
+    head += ["weights read", "ours ms", "ratio", f"{PEER} ms", "ratio"]
+    rows = []
+    for series in dict.fromkeys(result["series"] for result in results):
+        group = [result for result in results if result["series"] == series]
+        if len(group) < 2:
+            continue
+        group.sort(key=lambda result: result["experts"])
+        own = [result["ours"][result["best_variant"]]["ms"] for result in group]
+        for result, ms in zip(group, own):
+
+            def times(key):
+                return _cell(result[key] / group[0][key], ".2f")
+
+            rows.append(
+                [
+                    result["model"],
+                    _cell(result["tokens"]["mean"], ".1f"),
+                    _cell(result["busy_experts"], ".1f"),
+                    times("multiply_adds"),
+                    times("bytes_read"),
+                    _cell(ms, ".3f"),
+                    _cell(ms / own[0], ".2f"),
+                    _cell(result["peer_ms"], ".3f"),
+                    times("peer_ms"),
+                ]
+            )
+    return markdown(head, rows) if rows else None
+
+
 def markdown(head, rows):
     lines = ["| " + " | ".join(cells) + " |" for cells in [head, *rows]]
     lines.insert(1, "|---" + "|---:" * (len(head) - 1) + "|")
@@ -213,6 +274,7 @@ def _save(figure, path):
 def write(folder, document):
     """table.md and the plots from what results.json holds."""
     results = document["results"]
+    patch_results = document.get("patch_results", [])
     with open(os.path.join(folder, "table.md"), "w", encoding="utf-8") as file:
         machine = document["machine"]
         print(f"`{document['command']}`, {document['date']}: {machine['cpu']},", file=file)
@@ -220,13 +282,16 @@ def write(folder, document):
         print(f"peak GFLOP/s of one core: {peaks};", file=file)
         print(f"onnxruntime-node {machine['onnxruntime']}.\n", file=file)
         tables = speed_table, precision_table, footprint_table
-        texts = (table(results) for table in tables)
+        texts = [table(results) for table in tables if results]
+        tables = speed_table, patch_table, growth_table
+        texts += [table(patch_results) for table in tables if patch_results]
         print("\n\n".join(text for text in texts if text), file=file)
     if any(result["is_moe"] for result in results):
         plot_times(results, os.path.join(folder, "times.svg"))
-    plot_roofline(
-        results,
-        document["peaks"],
-        document["bandwidth"],
-        os.path.join(folder, "roofline.svg"),
-    )
+    if results:
+        plot_roofline(
+            results,
+            document["peaks"],
+            document["bandwidth"],
+            os.path.join(folder, "roofline.svg"),
+        )

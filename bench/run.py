@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Measures compiled binaries against onnxruntime-node; see README.md.
 
-    run.py [--sizes 12x192,6x64,…] [--kinds moe,dense] [--precision bf16,int8]
-           [--variants] [--rounds N] [--quick] [--kernels] [--output DIR]
-           [--report RESULTS.json]
+    run.py [--sizes 12x192,6x64,…] [--routing image,patch] [--kinds moe,dense]
+           [--experts 4,16,64] [--precision bf16,int8] [--variants] [--rounds N]
+           [--quick] [--kernels] [--output DIR] [--report RESULTS.json]
 """
 
 import argparse
 import datetime
+import functools
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import numpy as np
 import experts
 import measure
 import models
+import patch
 import report
 
 BUILD = os.path.join(models.ROOT, "build")
@@ -98,6 +100,48 @@ def lower_precision(precision, binaries, model, times):
     return result
 
 
+def compare(ours, times):
+    """Our f32 variants beside the peer, in one thread and in two."""
+    flops = 2 * ours.info["multiply_adds"]
+    variants = {}
+    for variant, ms in select(times, "ours", "f32", 1).items():
+        gflops = flops / ms * 1e-6
+        percent = share(gflops, times.get(("peak", variant)))
+        variants[variant] = {"ms": ms, "gflops": gflops, "percent_of_peak": percent}
+    forms = select(times, "peer", "f32", 1)
+    best_form = min(forms, key=forms.get)
+    two = times.get(("ours", "f32", ours.info["cpu_variant"], 2))
+    peer_two = min(select(times, "peer", "f32", 2).values())
+    return {
+        "multiply_adds": ours.info["multiply_adds"],
+        "best_variant": ours.info["cpu_variant"],
+        "ours": variants,
+        "ours_2_threads_ms": two,
+        "peer_forms_ms": forms,
+        "peer_form": best_form,
+        "peer_ms": forms[best_form],
+        "peer_2_threads_ms": peer_two,
+        "ratio_2_threads": peer_two / two if two else None,
+        "peaks": {key[1]: value for key, value in times.items() if key[0] == "peak"},
+    }
+
+
+def measure_patch(case, args, peer, peaks):
+    """A per-patch model, in f32."""
+    folder = os.path.join(BUILD, "bench", "models")
+    model = patch.make(case, folder, os.path.join(BUILD, "bin", "moe-compile"))
+    ours = measure.Ours(model.binaries["f32"])
+    difference = measure.check_logits(ours, peer, model)
+    times = measure.in_turn({"f32": ours}, peer, model, peaks, args)
+    result = {
+        "model": str(case),
+        "logit_difference": difference,
+        "compile_seconds": model.compile_seconds["f32"],
+        "precisions": {},
+    }
+    return result | patch.describe(case, ours, model.image) | compare(ours, times)
+
+
 def measure_model(size, is_moe, args, peer, peaks):
     folder = os.path.join(BUILD, "bench", "models")
     compiler = os.path.join(BUILD, "bin", "moe-compile")
@@ -111,17 +155,8 @@ def measure_model(size, is_moe, args, peer, peaks):
         if precision != "f32"
     }
     times = measure.in_turn(binaries, peer, model, peaks, args)
-    flops = 2 * ours.info["multiply_adds"]
-    variants = {}
-    for variant, ms in select(times, "ours", "f32", 1).items():
-        gflops = flops / ms * 1e-6
-        percent = share(gflops, times.get(("peak", variant)))
-        variants[variant] = {"ms": ms, "gflops": gflops, "percent_of_peak": percent}
-    forms = select(times, "peer", "f32", 1)
-    two = times.get(("ours", "f32", ours.info["cpu_variant"], 2))
-    peer_two = min(select(times, "peer", "f32", 2).values())
-    best_form = min(forms, key=forms.get)
-    best_onnx = model.onnx["f32"][best_form]
+    speed = compare(ours, times)
+    best_onnx = model.onnx["f32"][speed["peer_form"]]
     library = os.path.getsize(os.path.join(NODE_MODULES, LIBRARY))
     binary = os.path.getsize(ours.path)
     # As it was written, then after the next step, which drops it from the page
@@ -132,20 +167,12 @@ def measure_model(size, is_moe, args, peer, peaks):
     sections = experts.weight_sections(ours.path).values()
     first = min(address for address, _ in sections)
     weights_end = max(address + size for address, size in sections) - first
-    return {
+    return speed | {
         "model": f"{size} {'MoE' if is_moe else 'dense'}",
         "is_moe": is_moe,
-        "multiply_adds": ours.info["multiply_adds"],
         "bytes_read": 4 * ours.info["active_parameters"],
         "logit_difference": difference,
         "compile_seconds": model.compile_seconds["f32"],
-        "best_variant": ours.info["cpu_variant"],
-        "ours": variants,
-        "ours_2_threads_ms": two,
-        "peer_forms_ms": forms,
-        "peer_ms": forms[best_form],
-        "peer_2_threads_ms": peer_two,
-        "ratio_2_threads": peer_two / two if two else None,
         "cold": cold,
         "cold_read_back": ours.cold(model.image),
         # What an inference must read and write, and
@@ -165,8 +192,15 @@ def measure_model(size, is_moe, args, peer, peaks):
             for precision, check in checks.items()
         },
         "experts": experts.summarize(resident),
-        "peaks": {key[1]: value for key, value in times.items() if key[0] == "peak"},
     }
+
+
+def routings(text):
+    """An option's list of routings."""
+    wanted = text.split(",")
+    if unknown := set(wanted) - {"image", "patch"}:
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return wanted
 
 
 def precisions(text):
@@ -181,7 +215,21 @@ def precisions(text):
 def parse_args():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", help="such as 12x192,12x192/16; default: all")
-    parser.add_argument("--kinds", type=models.kinds, default="moe,dense")
+    parser.add_argument(
+        "--routing", type=routings, default="image,patch", help="default: both"
+    )
+    parser.add_argument(
+        "--kinds",
+        type=models.kinds,
+        default="moe,dense",
+        help="of the models without routing: patch",
+    )
+    parser.add_argument(
+        "--experts",
+        type=patch.counts,
+        metavar="E,…",
+        help="routing: patch with these numbers of experts, such as 4,16,64",
+    )
     parser.add_argument(
         "--precision",
         type=precisions,
@@ -191,7 +239,9 @@ def parse_args():
     parser.add_argument(
         "--variants", action="store_true", help="every CPU variant in every precision"
     )
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument(
+        "--rounds", type=int, help="default: 7, three for routing: patch"
+    )
     parser.add_argument("--round-ms", type=float, default=400)
     parser.add_argument("--quick", action="store_true", help="two sizes, three rounds")
     parser.add_argument(
@@ -201,27 +251,43 @@ def parse_args():
     parser.add_argument("--report", help="only tables and plots of this results.json")
     args = parser.parse_args()
     if args.quick:
-        args.sizes, args.rounds, args.round_ms = args.sizes or "12x192,6x64", 3, 150
+        args.rounds, args.round_ms = 3, 150
     return args
 
 
+def tasks(args):
+    """What to measure: a name, whether it is of routing: patch, and a function
+    of the arguments, the peer and the peaks."""
+    if "image" in args.routing:
+        sizes = args.sizes or ("12x192,6x64" if args.quick else None)
+        for kind in args.kinds:
+            for size in models.select(sizes):
+                measured = functools.partial(measure_model, size, kind == "moe")
+                yield f"{size} {kind}", False, measured
+    if "patch" in args.routing:
+        sizes = args.sizes or ("12x192" if args.quick else "12x192,12x192/16")
+        for case in patch.cases(models.select(sizes), args.experts, args.quick):
+            yield str(case), True, functools.partial(measure_patch, case)
+
+
 def run(args):
-    sizes = models.select(args.sizes)
     peaks = measure.Peak(os.path.join(BUILD, "bench"))
     peer = measure.Peer(NODE_MODULES)
-    results, failed = [], 0
-    for kind in args.kinds:
-        for size in sizes:
-            try:
-                result = measure_model(size, kind == "moe", args, peer, peaks)
-            except (RuntimeError, subprocess.CalledProcessError) as error:
-                failed += 1
-                say(f"{size} {kind}: FAILED: {error}")
-                continue
-            results.append(result)
-            say(report.summary(result))
+    results, patch_results, failed = [], [], 0
+    for name, is_patch, measured in tasks(args):
+        own_args = argparse.Namespace(**vars(args))
+        own_args.rounds = args.rounds or (3 if is_patch else 7)
+        try:
+            result = measured(own_args, peer, peaks)
+        except (RuntimeError, subprocess.CalledProcessError) as error:
+            failed += 1
+            say(f"{name}: FAILED: {error}")
+            continue
+        (patch_results if is_patch else results).append(result)
+        say(report.summary(result))
     peer.close()
-    if not results:
+    everything = results + patch_results
+    if not everything:
         sys.exit("nothing was measured")
     document = {
         "command": "bench/run.sh " + " ".join(sys.argv[1:]),
@@ -229,10 +295,11 @@ def run(args):
         "machine": machine(),
         "bandwidth": memory_bandwidth(),
         "peaks": {
-            level: statistics.median(result["peaks"][level] for result in results)
-            for level in results[0]["peaks"]
+            level: statistics.median(result["peaks"][level] for result in everything)
+            for level in everything[0]["peaks"]
         },
         "results": results,
+        "patch_results": patch_results,
     }
     os.makedirs(args.output, exist_ok=True)
     with open(os.path.join(args.output, "results.json"), "w", encoding="utf-8") as file:
