@@ -4,6 +4,7 @@
 import os
 import platform
 import shutil
+import subprocess
 
 import lit.formats
 
@@ -57,3 +58,6 @@ if shutil.which("aarch64-linux-gnu-gcc"):
 tools = os.pathsep.join([config.llvm_tools_dir, os.environ["PATH"]])
 if shutil.which("ld64.lld", path=tools) and shutil.which("clang", path=tools):
     config.available_features.add("ld64")
+# The benchmarks' exporter is tested where its package is.
+if subprocess.run([config.python, "-c", "import onnx"], capture_output=True).returncode == 0:
+    config.available_features.add("onnx")
