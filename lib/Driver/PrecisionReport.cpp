@@ -69,7 +69,10 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
     for (StringRef part :
          {"attn.qkv", "attn.proj", spec->isMoELayer(i) ? "moe" : "mlp"})
       layers.push_back(("blocks." + Twine(i) + "." + part).str());
-  layers.push_back("head");
+  if (spec->hasHead)
+    layers.push_back("head");
+  if (spec->distillationHead)
+    layers.push_back("head_dist");
 
   CompileOptions plain = options;
   plain.precision = Precision::F32;
@@ -82,15 +85,18 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   auto print = [&](StringRef layer, const LogitRows &rows) {
     Loss loss(*expected, rows);
     llvm::outs() << llvm::left_justify(layer, 24)
-                 << llvm::format("%10.2e %10.6f %6lld of %lld\n",
-                                 loss.difference, loss.cosine,
-                                 (long long)loss.changed,
-                                 (long long)expected->rows());
+                 << llvm::format("%10.2e %10.6f", loss.difference, loss.cosine);
+    // Features are no classes, of which one is the first.
+    if (spec->hasHead)
+      llvm::outs() << llvm::format(" %6lld of %lld", (long long)loss.changed,
+                                   (long long)expected->rows());
+    llvm::outs() << '\n';
     llvm::outs().flush();
   };
   llvm::outs() << llvm::left_justify((precisionName(precision) + " in").str(),
                                      24)
-               << " difference   cosine   other top-1\n";
+               << " difference   cosine"
+               << (spec->hasHead ? "   other top-1\n" : "\n");
   for (const std::string &layer : layers) {
     CompileOptions one = plain;
     one.layerPrecisions = {{layer, precision}};

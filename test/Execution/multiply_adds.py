@@ -19,6 +19,12 @@ CASES = [
     ("class token", {}, True),
     ("more heads, so that keys are less work", {"num_attention_heads": 24}, False),
     ("mean of all patches", {"pool": "mean"}, False),
+    ("two heads, registers", {"distillation_token": True, "num_register_tokens": 2},
+     True),
+    ("norms of keys, which must be made", {"qk_norm": True}, False),
+    ("LayerScale, which is in the weights", {"layer_scale": True}, True),
+    ("features of a wide model", {"head": "none", "hidden_size": 96}, True),
+    ("largest of all tokens", {"pool": "max", "pool_include_prefix": True}, False),
 ]
 
 
@@ -36,7 +42,9 @@ def attention_of_few(queries, tokens, width, heads):
 
 def count(spec, few):
     width, tokens = spec.hidden, spec.tokens
-    queries = 1 if spec.pool == "cls" else spec.patches
+    queries = spec.tokens if spec.pool_include_prefix else spec.patches
+    if spec.pool == "cls":
+        queries = 2 if spec.distillation_head else 1
     total = spec.patches * width * spec.channels * spec.patch[0] * spec.patch[1]
     for layer in range(spec.layers):
         last = layer == spec.layers - 1
@@ -46,14 +54,18 @@ def count(spec, few):
         else:
             total += attention(rows, tokens, width)
         total += 2 * rows * width * spec.intermediate
-    return total + spec.experts * width + spec.classes * width
+    heads = int(spec.head != "none") + int(spec.distillation_head)
+    return total + spec.experts * width + heads * spec.classes * width
 
 
 def main():
     args, target = harness.parse_arguments(__doc__)
     for number, (name, fields, few) in enumerate(CASES):
         folder = os.path.join(args.work, str(number))
-        path = random_model.write_model(folder, dict(BASE, **fields), number)
+        data = dict(BASE, **fields)
+        if "head" in fields:
+            del data["num_classes"]
+        path = random_model.write_model(folder, data, number)
         binary = os.path.join(folder, "model.out")
         harness.run([args.moe_compile, path, "-o", binary, *target.options])
         expected = count(oracle.load_spec(path), few)
