@@ -518,11 +518,17 @@ void MoELowering::lower(HeadOp op) {
                         padded(op.getBias(), classes));
 }
 
+/// Whether what the experts yield is added up, not put side by side.
+static bool isWeightedSum(RoutedOpInterface op) {
+  return isa<ExpertsOp, TokenExpertsOp>(*op);
+}
+
 /// The experts whose output `op` adds to the residual stream, if nobody else
 /// wants it.
 static RoutedOpInterface expertsOf(arith::AddFOp op) {
   auto experts = op.getRhs().getDefiningOp<RoutedOpInterface>();
-  return experts && experts->hasOneUse() && op.getLhs() != op.getRhs()
+  return experts && isWeightedSum(experts) && experts->hasOneUse() &&
+                 op.getLhs() != op.getRhs()
              ? experts
              : RoutedOpInterface();
 }
@@ -612,8 +618,8 @@ static bool isWeight(OpOperand &operand) {
     return operand.getOperandNumber() > 2;
   return operand.getOperandNumber() > 0 &&
          isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, LayerScaleOp,
-             AttentionOp, MlpOp, RouterOp, TokenRouterOp, HeadOp, PlaceTokensOp,
-             LinearOp>(op);
+             AttentionOp, MlpOp, RouterOp, TokenRouterOp, ExpertChoiceOp,
+             SlotLogitsOp, HeadOp, PlaceTokensOp, LinearOp>(op);
 }
 
 /// Weights are read in a layout of their own, so they must be parameters; all
@@ -638,7 +644,8 @@ LogicalResult MoELowering::checkOperands(Operation &op) {
 LogicalResult MoELowering::lower(Operation &op) {
   if (failed(checkOperands(op)))
     return failure();
-  if (auto experts = dyn_cast<RoutedOpInterface>(op)) {
+  if (auto experts = dyn_cast<RoutedOpInterface>(op);
+      experts && isWeightedSum(experts)) {
     // Lowered with the sum that it is part of.
     auto sum = experts->hasOneUse()
                    ? dyn_cast<arith::AddFOp>(*experts->getUsers().begin())
@@ -655,14 +662,15 @@ LogicalResult MoELowering::lower(Operation &op) {
   return llvm::TypeSwitch<Operation *, LogicalResult>(&op)
       .Case<PatchEmbedOp, ClassTokenOp, PositionOp, SliceTokensOp, PoolOp,
             AverageOp, LayerNormOp, LayerScaleOp, AttentionOp, MlpOp, RouterOp,
-            TokenRouterOp, SliceTakenOp, HeadOp, PatchesOp, PlaceTokensOp,
-            QuantizeOp, DequantizeOp, CollectOp, ActivateOp, AttendOp,
-            arith::TruncFOp>([&](auto layer) {
+            TokenRouterOp, ExpertChoiceOp, SliceTakenOp, HeadOp, PatchesOp,
+            PlaceTokensOp, QuantizeOp, DequantizeOp, CollectOp, ActivateOp,
+            AttendOp, SoftDispatchOp, CombineWeightsOp, SlotGatesOp,
+            SoftCombineOp, arith::TruncFOp>([&](auto layer) {
         lower(layer);
         return success();
       })
-      .Case<arith::AddFOp, func::ReturnOp, LinearOp>(
-          [&](auto known) { return lower(known); })
+      .Case<arith::AddFOp, func::ReturnOp, LinearOp, SlotLogitsOp,
+            SlotExpertsOp>([&](auto known) { return lower(known); })
       // A parameter is read where it is used, in the layout wanted there.
       .Case<GetOp>([](auto) { return success(); })
       .Default([](Operation *other) {

@@ -49,6 +49,13 @@ private:
   void lower(RouterOp op);
   void lower(TokenRouterOp op);
   void lower(SliceTakenOp op);
+  void lower(ExpertChoiceOp op);
+  LogicalResult lower(SlotLogitsOp op);
+  void lower(SoftDispatchOp op);
+  LogicalResult lower(SlotExpertsOp op);
+  void lower(CombineWeightsOp op);
+  void lower(SlotGatesOp op);
+  void lower(SoftCombineOp op);
   void lower(HeadOp op);
   void lower(PatchesOp op);
   void lower(PlaceTokensOp op);
@@ -86,6 +93,15 @@ private:
   nextChoice(ImplicitLocOpBuilder &ib, int64_t count, Value last,
              Value lastIndex,
              function_ref<Value(ImplicitLocOpBuilder &, Value)> logitAt);
+  /// [E]: of gates [E, C], the mean of as many in each row as `counts` [E]
+  /// says; 0 of none.
+  Value meanGates(Value gates, Value counts);
+  /// Of a router's exp(l - max) [tokens, panels, 16], the bits of what experts
+  /// choose tokens by: the sum of the other experts' divided by the own.
+  Value choiceKeys(Value exps);
+  /// [panels, 16]: for each expert, how many of its keys [tokens, panels, 16]
+  /// are below what `limit` makes of `limits`, tensors [panels, 16] or scalars.
+  Value countBelow(Value keys, ValueRange limits, Body limit);
   void storeRoutes(func::ReturnOp op);
 
   // Weights, in the layout that the lowered code wants.
@@ -177,6 +193,8 @@ private:
   Value multiplyAdd(ValueRange inputs, ArrayRef<int64_t> shape,
                     ArrayRef<AffineMap> maps,
                     ArrayRef<utils::IteratorType> iterators);
+  /// weights [M, K] times rows [K, panels, 16]: weighted sums of the rows.
+  Value mixRows(Value weights, Value rows);
   /// input [M, panels, 16] times a packed weight: [M, panels', 16].
   Value matmul(Value input, Value weight);
   /// As matmul, with factors of bf16 or i8: sums of f32 or i32.

@@ -299,6 +299,26 @@ void MoELowering::lower(SliceTakenOp op) {
   lowered[op.getKeptCounts()] = results[2];
 }
 
+Value MoELowering::meanGates(Value gates, Value counts) {
+  return overRange(
+      index(rowsOf(gates)), empty({rowsOf(gates)}),
+      [&](Value e, ValueRange state) -> SmallVector<Value> {
+        Value n = tensor::ExtractOp::create(b, counts, e);
+        Value sum =
+            overRange(n, constant(0.0f),
+                      [&](Value i, ValueRange inner) -> SmallVector<Value> {
+                        Value gate = tensor::ExtractOp::create(
+                            b, gates, ValueRange{e, i});
+                        return {arith::AddFOp::create(b, inner[0], gate)};
+                      })[0];
+        Value divisor = arith::MaxSIOp::create(b, n, index(1));
+        divisor = arith::IndexCastOp::create(b, b.getI32Type(), divisor);
+        divisor = arith::SIToFPOp::create(b, b.getF32Type(), divisor);
+        Value mean = arith::DivFOp::create(b, sum, divisor);
+        return {tensor::InsertOp::create(b, mean, state[0], e)};
+      })[0];
+}
+
 void MoELowering::lower(TokenRouterOp op) {
   int64_t tokens = rowsOf(lowered.lookup(op.getTokens()));
   int64_t width = widthOf(op.getTokens()), count = op.getNumExperts();
@@ -423,22 +443,8 @@ void MoELowering::lower(TokenRouterOp op) {
   Value gates = slice(served[1], {0, 0}, {count, capacity});
   Value counts = served[2];
 
-  Value means = overRange(
-      index(count), empty({count}),
-      [&](Value e, ValueRange state) -> SmallVector<Value> {
-        Value n = get(counts, e);
-        Value sum = overRange(
-            n, constant(0.0f),
-            [&](Value i, ValueRange inner) -> SmallVector<Value> {
-              return {arith::AddFOp::create(b, inner[0], get(gates, {e, i}))};
-            })[0];
-        Value divisor = arith::MaxSIOp::create(b, n, one);
-        divisor = arith::IndexCastOp::create(b, b.getI32Type(), divisor);
-        divisor = arith::SIToFPOp::create(b, b.getF32Type(), divisor);
-        return {set(state[0], arith::DivFOp::create(b, sum, divisor), e)};
-      })[0];
   lowered[op.getTaken()] = taken;
   lowered[op.getGates()] = gates;
   lowered[op.getCounts()] = counts;
-  lowered[op.getMeanGates()] = means;
+  lowered[op.getMeanGates()] = meanGates(gates, counts);
 }

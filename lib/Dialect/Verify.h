@@ -24,6 +24,19 @@ LogicalResult verifyHeadNorms(Operation *op, ValueRange norms,
 /// Whether `scale` and its inverse are positive numbers in f32 too.
 bool isScale(double scale);
 
+/// Fails unless a router of `tokens` has weight and bias (may be null) for as
+/// many experts as its results have rows: who was taken and the gates [E, C],
+/// with 1 <= C <= tokens, the counts and mean gates [E].
+LogicalResult verifyTokenChoice(Operation *op, Value tokens, Value weight,
+                                Value bias, ValueRange results);
+
+/// Fails unless every region of `op` takes `group` (and an index if one serves
+/// all experts) and yields it.
+LogicalResult verifyExpertRegions(RoutedOpInterface op, RankedTensorType group);
+
+/// Multiply-adds of each region: which ones run is known at run time only.
+SmallVector<int64_t> regionMultiplyAdds(RoutedOpInterface op);
+
 /// Rows (tokens) and columns (width) of a matrix.
 inline int64_t rows(Value value) {
   return cast<RankedTensorType>(value.getType()).getDimSize(0);

@@ -373,6 +373,9 @@ void Compilation::countParameters(CompiledModel &compiled) {
   bool isPerToken = spec.moe->routing == MoESpec::Routing::Patch;
   compiled.numRoutes = spec.moe->layers.size() *
                        (isPerToken ? spec.moe->numExperts : spec.moe->topK);
+  // Experts that choose their tokens, or have slots, all run.
+  if (spec.moe->routerType != MoESpec::RouterType::TopK)
+    return;
   // The experts of a block are alike: k of E are active.
   int64_t experts = 0;
   for (const ExpectedTensor &tensor : expectedTensors(spec))

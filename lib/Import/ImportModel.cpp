@@ -63,6 +63,8 @@ private:
   Route router(Value x, const Twine &name);
   /// The experts of a block for each token of its own (V-MoE).
   Routed tokenExperts(Value x, int64_t block);
+  /// The experts of a block on slots for all tokens (Soft MoE).
+  Routed softExperts(Value x, int64_t block);
   /// A region for each expert of the block.
   void fillRegions(RoutedOpInterface op, RankedTensorType group, int64_t block);
 
@@ -173,15 +175,46 @@ Routed ModelBuilder::tokenExperts(Value x, int64_t block) {
   auto indices = [&](ArrayRef<int64_t> shape) {
     return RankedTensorType::get(shape, b.getIndexType());
   };
-  auto router = TokenRouterOp::create(
-      b, indices({experts, capacity}), tensorOf({experts, capacity}),
-      indices({experts}), tensorOf({experts}), x, param(name + ".weight"),
-      param(name + ".bias"), moe.topK, moe.normalize, moe.batchPriority);
-  auto op = TokenExpertsOp::create(
-      b, x.getType(), x, router.getTaken(), router.getGates(),
-      router.getCounts(), /*indexed=*/IntegerAttr(), /*bodiesCount=*/experts);
+  // Who was taken, gates, counts and mean gates.
+  Type results[] = {indices({experts, capacity}), tensorOf({experts, capacity}),
+                    indices({experts}), tensorOf({experts})};
+  Value weight = param(name + ".weight"), bias = param(name + ".bias");
+  ValueRange taken;
+  if (moe.routerType == MoESpec::RouterType::ExpertChoice)
+    taken = ExpertChoiceOp::create(b, results[0], results[1], results[2],
+                                   results[3], x, weight, bias)
+                ->getResults();
+  else
+    taken = TokenRouterOp::create(b, results[0], results[1], results[2],
+                                  results[3], x, weight, bias, moe.topK,
+                                  moe.normalize, moe.batchPriority)
+                ->getResults();
+  auto op = TokenExpertsOp::create(b, x.getType(), x, taken[0], taken[1],
+                                   taken[2], /*indexed=*/IntegerAttr(),
+                                   /*bodiesCount=*/experts);
   fillRegions(op, op.getGroupType(), block);
-  return {op, {router.getCounts(), router.getMeanGates()}};
+  return {op, {taken[2], taken[3]}};
+}
+
+Routed ModelBuilder::softExperts(Value x, int64_t block) {
+  int64_t experts = spec.moe->numExperts,
+          slots = experts * spec.slotsPerExpert();
+  int64_t tokens = cast<RankedTensorType>(x.getType()).getDimSize(0);
+  std::string name = ("blocks." + Twine(block) + ".moe.router").str();
+  Value logits =
+      SlotLogitsOp::create(b, tensorOf({tokens, slots}), x, param(name + ".mu"),
+                           param(name + ".scale"));
+  Value means = SoftDispatchOp::create(b, tokensType(slots), x, logits);
+  auto op = SlotExpertsOp::create(b, means.getType(), means,
+                                  /*indexed=*/IntegerAttr(),
+                                  /*bodiesCount=*/experts);
+  fillRegions(op, op.getGroupType(), block);
+  Value weights = CombineWeightsOp::create(b, logits);
+  auto gates =
+      SlotGatesOp::create(b, RankedTensorType::get({experts}, b.getIndexType()),
+                          tensorOf({experts}), weights);
+  Value y = SoftCombineOp::create(b, x.getType(), weights, op);
+  return {y, {gates.getCounts(), gates.getGates()}};
 }
 
 Value ModelBuilder::token(Value x, int64_t index) {
@@ -275,7 +308,8 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     Value h = layerNorm(x, block + ".norm2");
     Value y;
     if (isMoE && isPerToken) {
-      Routed routed = tokenExperts(h, i);
+      bool isSoft = spec.moe->routerType == MoESpec::RouterType::Soft;
+      Routed routed = isSoft ? softExperts(h, i) : tokenExperts(h, i);
       y = routed.tokens;
       results.append(routed.report);
       routeLayers.push_back(i);

@@ -52,6 +52,32 @@ static void readMoELayers(SpecContext &context, FieldReader &fields,
       layers.push_back(layer);
 }
 
+/// `moe.router.type`, and what the others than "top_k" do not have.
+static void readRouterType(FieldReader &fields, MoESpec &moe) {
+  static const std::pair<StringRef, MoESpec::RouterType> types[] = {
+      {"top_k", MoESpec::RouterType::TopK},
+      {"expert_choice", MoESpec::RouterType::ExpertChoice},
+      {"soft", MoESpec::RouterType::Soft}};
+  moe.routerType = fields.choice<MoESpec::RouterType>("type", types)
+                       .value_or(MoESpec::RouterType::TopK);
+  if (moe.routerType == MoESpec::RouterType::TopK)
+    return;
+  StringRef type = types[size_t(moe.routerType)].first;
+  if (moe.routing != MoESpec::Routing::Patch)
+    fields.error("type", "expected \"top_k\", the only one for routing "
+                         "\"image\", found " +
+                             quoteForMessage(type));
+  auto reject = [&](StringRef key, bool found) {
+    if (found)
+      fields.error(key, "expected false with a router of type " +
+                            quoteForMessage(type) + ", found true");
+  };
+  reject("normalize", moe.normalize);
+  reject("batch_priority", moe.batchPriority);
+  if (moe.routerType == MoESpec::RouterType::Soft)
+    reject("bias", moe.routerBias);
+}
+
 static void readRouter(SpecContext &context, const JsonValue *object,
                        bool classToken, MoESpec &moe) {
   static const JsonValue empty;
@@ -89,7 +115,65 @@ static void readRouter(SpecContext &context, const JsonValue *object,
   if (moe.batchPriority && !patch)
     fields.error("batch_priority", "expected false with routing \"image\", "
                                    "which has no capacity, found true");
+  readRouterType(fields, moe);
   fields.rejectUnknown();
+}
+
+/// How much each expert takes.
+static void readCapacity(FieldReader &fields, const ModelSpec &spec,
+                         MoESpec &moe) {
+  bool patch = moe.routing == MoESpec::Routing::Patch;
+  bool isSoft = moe.routerType == MoESpec::RouterType::Soft;
+  if (moe.topK != 1 && moe.routerType != MoESpec::RouterType::TopK)
+    fields.error("top_k", "expected 1 or no such field with a router that is "
+                          "not of type \"top_k\", found " +
+                              llvm::Twine(moe.topK));
+  if (const JsonValue *slots = fields.get("slots_per_expert")) {
+    if (!isSoft)
+      fields.error("slots_per_expert", "expected no such field with a router "
+                                       "that is not of type \"soft\"");
+    moe.slotsPerExpert = fields.asInteger(
+        *slots, fields.pathOf("slots_per_expert"), 1, maxTokens);
+  }
+  if (const JsonValue *factor = fields.get("capacity_factor")) {
+    if (!patch)
+      fields.error("capacity_factor",
+                   "expected no such field with routing \"image\"");
+    if (moe.slotsPerExpert)
+      fields.error("capacity_factor",
+                   "expected no such field with slots_per_expert");
+    moe.capacityFactor =
+        fields.asNumber(*factor, fields.pathOf("capacity_factor"),
+                        "a finite number above 0", double(FLT_MIN));
+  } else if (moe.routerType == MoESpec::RouterType::ExpertChoice) {
+    fields.error("capacity_factor",
+                 "missing; expected a finite number above 0 for a router of "
+                 "type \"expert_choice\"");
+  }
+  moe.capacityMultipleOf =
+      fields.integer("capacity_multiple_of", 1, maxTokens, 1);
+  if (moe.capacityMultipleOf != 1 && (!patch || isSoft))
+    fields.error("capacity_multiple_of",
+                 llvm::Twine("expected 1 with ") +
+                     (isSoft ? "a router of type \"soft\""
+                             : "routing \"image\", which has no capacity") +
+                     ", found " + llvm::Twine(moe.capacityMultipleOf));
+  if (!isSoft)
+    return;
+  ModelSpec whole = spec;
+  whole.moe = moe;
+  int64_t slots = whole.slotsPerExpert();
+  if (slots == 0)
+    fields.error("capacity_factor",
+                 "expected at least one slot for each of " +
+                     llvm::Twine(moe.numExperts) + " experts, found " +
+                     llvm::Twine(spec.numTokens()) +
+                     " tokens times the factor, which rounds to none");
+  if (slots * moe.numExperts > maxTokens)
+    fields.error(moe.slotsPerExpert ? "slots_per_expert" : "capacity_factor",
+                 "expected at most " + llvm::Twine(maxTokens) +
+                     " slots of all experts, found " +
+                     llvm::Twine(moe.numExperts) + " x " + llvm::Twine(slots));
 }
 
 MoESpec moe::readMoE(SpecContext &context, const JsonValue &object,
@@ -113,24 +197,8 @@ MoESpec moe::readMoE(SpecContext &context, const JsonValue &object,
       {"image", MoESpec::Routing::Image}, {"patch", MoESpec::Routing::Patch}};
   moe.routing = fields.choice<MoESpec::Routing>("routing", routings)
                     .value_or(MoESpec::Routing::Image);
-  bool patch = moe.routing == MoESpec::Routing::Patch;
   readRouter(context, fields.objectField("router"), spec.classToken, moe);
-
-  if (const JsonValue *factor = fields.get("capacity_factor")) {
-    if (!patch)
-      fields.error("capacity_factor",
-                   "expected no such field with routing \"image\"");
-    moe.capacityFactor =
-        fields.asNumber(*factor, fields.pathOf("capacity_factor"),
-                        "a finite number above 0", double(FLT_MIN));
-  }
-  moe.capacityMultipleOf =
-      fields.integer("capacity_multiple_of", 1, maxTokens, 1);
-  if (moe.capacityMultipleOf != 1 && !patch)
-    fields.error("capacity_multiple_of",
-                 "expected 1 with routing \"image\", which has no capacity, "
-                 "found " +
-                     llvm::Twine(moe.capacityMultipleOf));
+  readCapacity(fields, spec, moe);
   fields.rejectUnknown();
   return moe;
 }

@@ -11,6 +11,7 @@
 #include "llvm/Support/Path.h"
 
 #include <algorithm>
+#include <cmath>
 
 using namespace mlir;
 using namespace mlir::moe;
@@ -34,6 +35,17 @@ int64_t ModelSpec::expertCapacity() const {
   auto limit = static_cast<int64_t>(std::clamp(capacity, 1.0, double(tokens)));
   int64_t multiple = moe->capacityMultipleOf;
   return std::min(tokens, (limit + multiple - 1) / multiple * multiple);
+}
+
+int64_t ModelSpec::slotsPerExpert() const {
+  if (moe->slotsPerExpert)
+    return *moe->slotsPerExpert;
+  // Doubles, left to right, a half to even: so says the format.
+  double slots =
+      std::nearbyint(double(numTokens()) * moe->capacityFactor.value_or(1.0) /
+                     double(moe->numExperts));
+  // Clamped first: the product may be beyond any integer.
+  return static_cast<int64_t>(std::min(slots, double(maxTokens + 1)));
 }
 
 std::string moe::makeCIdentifier(StringRef text) {

@@ -92,8 +92,13 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
       list.addMlp(block + ".mlp", spec);
       continue;
     }
-    if (!shared)
+    if (spec.moe->routerType == MoESpec::RouterType::Soft) {
+      list.add(block + ".moe.router.mu",
+               {d, spec.moe->numExperts, spec.slotsPerExpert()});
+      list.add(block + ".moe.router.scale", {1});
+    } else if (!shared) {
       addRouter(block + ".moe.router");
+    }
     for (int64_t e = 0; e != spec.moe->numExperts; ++e)
       list.addMlp(block + ".moe.experts." + llvm::Twine(e), spec);
   }

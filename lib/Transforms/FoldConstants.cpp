@@ -123,6 +123,9 @@ bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
     } else if (auto op = dyn_cast<TokenRouterOp>(user)) {
       ok = &use == &op.getTokensMutable() &&
            add(op, op.getWeightMutable(), optional(op.getBiasMutable()));
+    } else if (auto op = dyn_cast<ExpertChoiceOp>(user)) {
+      ok = &use == &op.getTokensMutable() &&
+           add(op, op.getWeightMutable(), optional(op.getBiasMutable()));
     } else if (auto op = dyn_cast<HeadOp>(user)) {
       ok = &use == &op.getInputMutable() &&
            add(op, op.getWeightMutable(), &op.getBiasMutable());
@@ -185,6 +188,8 @@ void Folder::foldAffine(LayerNormOp op) {
         attention.getQkvBiasMutable().assign(newBias);
       else if (auto router = dyn_cast<RouterOp>(consumer.op))
         router.getBiasMutable().assign(newBias);
+      else if (auto choice = dyn_cast<ExpertChoiceOp>(consumer.op))
+        choice.getBiasMutable().assign(newBias);
       else
         cast<TokenRouterOp>(consumer.op).getBiasMutable().assign(newBias);
     }

@@ -108,6 +108,16 @@ private:
     return clone.getResult();
   }
 
+  FailureOr<Value> rebuild(SoftCombineOp op, int64_t first,
+                           RankedTensorType type,
+                           PatternRewriter &rewriter) const {
+    Value weights =
+        sliced(rewriter, op.getWeights(), first, type.getDimSize(0));
+    return SoftCombineOp::create(rewriter, op.getLoc(), type, weights,
+                                 op.getOutputs())
+        .getResult();
+  }
+
   FailureOr<Value> rebuild(ExpertsOp op, int64_t first, RankedTensorType type,
                            PatternRewriter &rewriter) const {
     if (!areTokenWise(op, op.getType()))
@@ -204,8 +214,8 @@ struct SliceTokens : moe::impl::SliceTokensBase<SliceTokens> {
     RewritePatternSet patterns(&getContext());
     patterns.add<SliceOf<arith::AddFOp>, SliceOf<LayerNormOp>,
                  SliceOf<LayerScaleOp>, SliceOf<MlpOp>, SliceOf<AttentionOp>,
-                 SliceOf<ExpertsOp>, SliceOf<TokenExpertsOp>, PoolOfSlice>(
-        &getContext());
+                 SliceOf<ExpertsOp>, SliceOf<TokenExpertsOp>,
+                 SliceOf<SoftCombineOp>, PoolOfSlice>(&getContext());
     PoolOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       signalPassFailure();

@@ -66,7 +66,7 @@ func.func @f() {
 // -----
 
 func.func @f(%x: tensor<4xf32>) {
-  // expected-error@+1 {{'moe.yield' op expects parent op to be one of 'moe.param, moe.experts, moe.token_experts'}}
+  // expected-error@+1 {{'moe.yield' op expects parent op to be one of 'moe.param, moe.experts, moe.token_experts, moe.slot_experts'}}
   moe.yield %x : tensor<4xf32>
 }
 

@@ -207,8 +207,25 @@ def _gap(logits, top_k):
     return gap / max(1, np.abs(logits).max())
 
 
+def _choice_gap(spec, logits):
+    """As _gap, where experts choose tokens: between the last token that one takes
+    and the next. What is compared differs by as much, relatively, as logits do."""
+    if spec.capacity == spec.tokens:
+        return np.inf
+    keys = np.sort(oracle.others_by_own(logits), axis=0)
+    last, after = keys[spec.capacity - 1], keys[spec.capacity]
+    # With one expert all are 0; what overflows ties at infinity, gates of 0.
+    apart = np.isfinite(last) & (after > 0)
+    gap = (after[apart] - last[apart]) / after[apart]
+    return gap.min(initial=np.inf) / max(1, np.abs(logits).max())
+
+
 def _patch_gap(spec, logits):
     """As _gap, for everything that decides who gets a place at an expert."""
+    if spec.router_type == "soft":
+        return np.inf
+    if spec.router_type == "expert_choice":
+        return _choice_gap(spec, logits)
     gap = _gap(logits, spec.top_k)
     if spec.capacity == spec.tokens:
         return gap

@@ -130,6 +130,8 @@ IMAGE_COVERAGE = [
 ]
 
 _PATCH = {"routing": "patch", "num_experts": 4}
+_CHOICE = {"type": "expert_choice"}
+_SOFT = {"type": "soft"}
 PATCH_COVERAGE = [
     row(moe=_PATCH),
     row(moe=dict(_PATCH, top_k=2), router={"normalize": True, "bias": True}),
@@ -149,6 +151,41 @@ PATCH_COVERAGE = [
     ),
     row(moe=dict(_PATCH, capacity_factor=1e9, layers=[0])),
     *(row(**fields) for fields in variants.PATCH),
+    # Experts that choose tokens.
+    row(moe=dict(_PATCH, capacity_factor=1.0), router=_CHOICE),
+    row(
+        moe=dict(_PATCH, num_experts=19, capacity_factor=2.0, layers={"every": 1}),
+        router=dict(_CHOICE, bias=True),
+        pool="mean",
+    ),
+    row(moe=dict(_PATCH, num_experts=1, capacity_factor=0.5), router=_CHOICE),
+    row(
+        moe=dict(_PATCH, num_experts=3, capacity_factor=0.4, capacity_multiple_of=3),
+        router=_CHOICE,
+        image_size=28,
+        patch_size=2,
+        class_token=False,
+        dtype="f16",
+    ),
+    # Experts that work on slots.
+    row(moe=dict(_PATCH), router=_SOFT),
+    row(moe=dict(_PATCH, slots_per_expert=3, layers={"every": 1}), router=_SOFT),
+    row(
+        moe=dict(_PATCH, num_experts=3, capacity_factor=0.5, layers=[0]),
+        router=_SOFT,
+        pool="mean",
+        hidden_size=33,
+        dtype="mixed",
+    ),
+    row(moe=dict(_PATCH, num_experts=1, slots_per_expert=40), router=_SOFT),
+    row(
+        moe=dict(_PATCH, num_experts=16, layers={"every": 1}),
+        router=_SOFT,
+        image_size=28,
+        patch_size=2,
+        class_token=False,
+        intermediate_size=16,
+    ),
 ]
 
 
@@ -174,6 +211,24 @@ def _random_router(rng, routing, class_token):
     return router
 
 
+def _other_router(rng, moe):
+    """Another type of router for experts with patch routing."""
+    router = moe["router"]
+    router["type"] = _pick(rng, "expert_choice", "soft")
+    router["normalize"] = router["batch_priority"] = False
+    moe["top_k"] = 1
+    if router["type"] == "expert_choice":
+        moe.setdefault("capacity_factor", float(_pick(rng, 0.3, 1.0, 2.0)))
+        return
+    router["bias"] = False
+    moe["capacity_multiple_of"] = 1
+    moe.pop("capacity_factor", None)
+    if rng.integers(3):
+        moe["slots_per_expert"] = int(_pick(rng, 1, 2, 3, 5, 16, 17))
+    else:
+        moe["capacity_factor"] = float(moe["num_experts"])
+
+
 def _random_moe(rng, routing, layers, class_token):
     experts = int(_pick(rng, 1, 2, 3, 4, 5, 8, 10, 64))
     blocks = sorted(
@@ -195,6 +250,8 @@ def _random_moe(rng, routing, layers, class_token):
     if routing == "patch" and rng.integers(4):
         moe["capacity_factor"] = float(_pick(rng, 0.1, 0.5, 1.0, 1.05, 1.25, 2.0))
         moe["capacity_multiple_of"] = int(_pick(rng, 1, 1, 2, 3, 4))
+    if routing == "patch" and not rng.integers(3):
+        _other_router(rng, moe)
     return moe
 
 
@@ -287,7 +344,8 @@ def describe(data, dtype):
     parts += [f"{name} {data[name]}" for name in variants.FIELDS if data.get(name)]
     if "moe" in data:
         moe = data["moe"]
-        parts.append(f"E{moe['num_experts']} k{moe.get('top_k', 1)}")
+        kind = moe.get("router", {}).get("type", f"k{moe.get('top_k', 1)}")
+        parts.append(f"E{moe['num_experts']} {kind}")
     if "precision" in data:
         parts.append(json.dumps(data["precision"]))
     return ", ".join(parts)

@@ -28,6 +28,19 @@ MODELS = {
     "dense": SPEC,
     "image": dict(SPEC, moe=MOE),
     "patch": dict(SPEC, moe=dict(MOE, routing="patch", capacity_factor=1.0)),
+    "choice": dict(
+        SPEC,
+        moe=dict(
+            MOE,
+            routing="patch",
+            capacity_factor=1.0,
+            top_k=1,
+            router={"type": "expert_choice"},
+        ),
+    ),
+    "soft": dict(
+        SPEC, moe=dict(MOE, routing="patch", top_k=1, router={"type": "soft"})
+    ),
 }
 
 

@@ -58,12 +58,14 @@ class Spec:
     experts: int = 0
     top_k: int = 0
     routing: str = "image"
+    router_type: str = "top_k"
     placement: str = "shared"
     router_input: str = "cls"
     router_bias: bool = False
     normalize: bool = False
     capacity: int = 0  # tokens that an expert takes of an image at most
     batch_priority: bool = False
+    slots: int = 0  # of each expert, for the soft router
     precision: str = "f32"  # of the products with a weight
     layer_precisions: dict = field(default_factory=dict)  # name -> its own
 
@@ -99,6 +101,14 @@ def expert_capacity(moe, tokens):
     capacity = tokens if limit >= tokens else max(1, math.ceil(limit))
     multiple = moe.get("capacity_multiple_of", 1)
     return min(tokens, -(-capacity // multiple) * multiple)
+
+
+def expert_slots(moe, tokens):
+    """Slots of each expert with a soft router."""
+    if "slots_per_expert" in moe:
+        return moe["slots_per_expert"]
+    # A half to even, as Python rounds.
+    return round(tokens * float(moe.get("capacity_factor", 1)) / moe["num_experts"])
 
 
 def parse_spec(data, folder="."):
@@ -145,6 +155,7 @@ def parse_spec(data, folder="."):
     spec.experts = moe["num_experts"]
     spec.top_k = moe.get("top_k", 1)
     spec.routing = moe.get("routing", "image")
+    spec.router_type = router.get("type", "top_k")
     spec.placement = router.get(
         "placement", "shared" if spec.routing == "image" else "per_layer"
     )
@@ -153,6 +164,8 @@ def parse_spec(data, folder="."):
     spec.normalize = router.get("normalize", False)
     spec.capacity = expert_capacity(moe, spec.tokens)
     spec.batch_priority = router.get("batch_priority", False)
+    if spec.router_type == "soft":
+        spec.slots = expert_slots(moe, spec.tokens)
     return spec
 
 
@@ -188,14 +201,28 @@ def softmax(x):
     return e / e.sum(axis=-1, keepdims=True)
 
 
+def others_by_own(logits):
+    """The other experts' exp(l - max) by the own one, which falls as the softmax
+    rises but does not saturate. The own term is left out of the sum."""
+    terms = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    others = np.stack(
+        [np.delete(terms, i, axis=-1).sum(axis=-1) for i in range(terms.shape[-1])],
+        axis=-1,
+    )
+    with np.errstate(divide="ignore"):
+        return others / terms
+
+
 @dataclass
 class Choice:
     """One expert that an image, or some of its tokens, went to."""
 
     layer: int
     expert: int
-    gate: float  # for patch routing the mean over the expert's tokens
-    tokens: int = 0  # for patch routing only
+    # For patch routing the mean over the expert's tokens; with a soft router that
+    # over all tokens, of the weights of the expert's slots.
+    gate: float
+    tokens: int = 0  # for patch routing only; the slots with a soft router
 
 
 @dataclass
@@ -204,7 +231,8 @@ class Result:
 
     logits: np.ndarray
     choices: list  # of Choice, by layer
-    # layer -> [E] for image routing, [tokens, E] for patch routing. A shared
+    # layer -> [E] for image routing, [tokens, E] for patch routing, [tokens, E,
+    # slots] with a soft router. A shared
     # router's logits are listed under each of its layers.
     router_logits: dict
     # Roundings to low precision that f32's noise may have turned.
@@ -323,10 +351,11 @@ class Model:
         name = f"blocks.{layer}.moe.experts."
         return sum(g * self._mlp(name + str(e), x) for e, g in zip(kept, gates))
 
-    def _patch_experts(self, layer, x, logits, choices):
+    def _tokens_choose(self, logits):
+        """For each expert, the (token, gate) that it takes."""
         s = self.spec
         kept, gates = self._gates(logits)
-        order = np.arange(len(x))
+        order = np.arange(len(logits))
         if s.batch_priority:
             # Largest softmax probability first, by the sum that decides it:
             # the probability itself saturates at 1. The largest logit's own
@@ -334,12 +363,27 @@ class Model:
             terms = np.exp(logits - logits.max(axis=-1, keepdims=True))
             terms[order, logits.argmax(axis=-1)] = 0
             order = np.argsort(terms.sum(axis=-1), kind="stable")
-        taken = [[] for _ in range(s.experts)]  # of (token, gate)
+        taken = [[] for _ in range(s.experts)]
         for rank in range(s.top_k):
             for token in order:
                 expert = kept[token, rank]
                 if len(taken[expert]) < s.capacity:
                     taken[expert].append((token, gates[token, rank]))
+        return taken
+
+    def _experts_choose(self, logits):
+        gates = softmax(logits)
+        order = np.argsort(others_by_own(logits), axis=0, kind="stable")
+        return [
+            [(token, gates[token, expert]) for token in order[: self.spec.capacity, expert]]
+            for expert in range(self.spec.experts)
+        ]
+
+    def _patch_experts(self, layer, x, logits, choices):
+        if self.spec.router_type == "expert_choice":
+            taken = self._experts_choose(logits)
+        else:
+            taken = self._tokens_choose(logits)
         y = np.zeros_like(x)
         for expert, entries in enumerate(taken):
             if not entries:
@@ -349,6 +393,28 @@ class Model:
             name = f"blocks.{layer}.moe.experts.{expert}"
             y[tokens] += gate[:, None] * self._mlp(name, x[tokens])
             choices.append(Choice(layer, expert, gate.mean(), len(entries)))
+        return y
+
+    def _soft_logits(self, name, x):
+        """[tokens, experts, slots]."""
+
+        def unit(v, axis):
+            return v / np.sqrt((v**2).sum(axis=axis, keepdims=True) + 1e-6)
+
+        mu = unit(self.weights[name + ".mu"], 0)
+        return self.weights[name + ".scale"] * np.einsum("td,des->tes", unit(x, -1), mu)
+
+    def _soft_experts(self, layer, x, logits, choices):
+        s = self.spec
+        dispatch = softmax(logits.T).T  # over the tokens
+        combine = softmax(logits.reshape(len(x), -1)).reshape(logits.shape)
+        y = np.zeros_like(x)
+        for expert in range(s.experts):
+            slots = dispatch[:, expert].T @ x
+            name = f"blocks.{layer}.moe.experts.{expert}"
+            y += combine[:, expert] @ self._mlp(name, slots)
+            gate = combine[:, expert].sum(axis=1).mean()
+            choices.append(Choice(layer, expert, gate, s.slots))
         return y
 
     def run(self, image, forced=None):
@@ -371,6 +437,11 @@ class Model:
             h = self._norm(block + ".norm2", x)
             if i not in s.moe_layers:
                 x = x + self._branch(block + ".ls2", self._mlp(block + ".mlp", h))
+                continue
+            if s.router_type == "soft":
+                router_logits[i] = self._soft_logits(block + ".moe.router", h)
+                y = self._soft_experts(i, h, router_logits[i], choices)
+                x = x + self._branch(block + ".ls2", y)
                 continue
             if s.routing == "patch":
                 router_logits[i] = self._linear(block + ".moe.router", h)
@@ -443,7 +514,10 @@ def fold(spec, weights):
         readers = [branch + ".fc1" for branch in branches]
         if i in spec.moe_layers and spec.placement == "per_layer":
             readers.append(block + ".moe.router")
-        absorb(block + ".norm2", *readers)
+        # A soft router needs the lengths that the norm gives.
+        is_soft = i in spec.moe_layers and spec.router_type == "soft"
+        if not is_soft:
+            absorb(block + ".norm2", *readers)
         for kind in ("weight", "bias"):
             if spec.qk_norm:
                 queries = weights[f"{block}.attn.q_norm.{kind}"]
@@ -452,7 +526,8 @@ def fold(spec, weights):
             queries[:] = scaled(queries, 1 / math.sqrt(spec.hidden // spec.heads))
         if spec.layer_scale:
             spread(block + ".ls1.gamma", block + ".attn.proj")
-            spread(block + ".ls2.gamma", *(branch + ".fc2" for branch in branches))
+            if not is_soft:
+                spread(block + ".ls2.gamma", *(branch + ".fc2" for branch in branches))
     heads = ["head"] if spec.head != "none" else []
     heads += ["head_dist"] if spec.distillation_head else []
     # What is between the norm and the heads must let factors through.
@@ -579,7 +654,10 @@ def weight_shapes(spec):
         if i not in spec.moe_layers:
             mlp(block + ".mlp")
             continue
-        if spec.placement == "per_layer":
+        if spec.router_type == "soft":
+            shapes[block + ".moe.router.mu"] = (d, spec.experts, spec.slots)
+            shapes[block + ".moe.router.scale"] = (1,)
+        elif spec.placement == "per_layer":
             linear(block + ".moe.router", spec.experts, d, spec.router_bias)
         for e in range(spec.experts):
             mlp(f"{block}.moe.experts.{e}")

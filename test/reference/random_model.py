@@ -32,6 +32,8 @@ def random_weights(spec, seed):
             values = 1 + 0.25 * np.clip(values, -3, 3)
         elif name.endswith(".bias"):
             values *= 0.2
+        elif name.endswith(".router.scale"):
+            values += 6  # tokens and slots are alike from -1 to 1
         elif name.endswith(".weight"):
             # Outputs of unit variance for inputs of unit variance, but for
             # layers that ought to tell inputs apart.
@@ -114,6 +116,8 @@ def spec_from_args(args):
     if not args.experts:
         return data
     router = {"bias": args.router_bias, "normalize": args.normalize}
+    if args.router_type != "top_k":
+        router["type"] = args.router_type
     if args.placement:
         router["placement"] = args.placement
     if args.router_input:
@@ -130,6 +134,8 @@ def spec_from_args(args):
         moe["capacity_multiple_of"] = args.capacity_multiple_of
         if args.capacity_factor is not None:
             moe["capacity_factor"] = args.capacity_factor
+        if args.slots_per_expert is not None:
+            moe["slots_per_expert"] = args.slots_per_expert
     data["moe"] = moe
     return data
 
@@ -164,12 +170,14 @@ def main():
         metavar="last:N|every:N|I,J,…",
     )
     add("--routing", choices=("image", "patch"), default="image")
+    add("--router-type", choices=("top_k", "expert_choice", "soft"), default="top_k")
     add("--placement", choices=("shared", "per_layer"))
     add("--router-input", choices=("cls", "mean"))
     add("--router-bias", action="store_true")
     add("--normalize", action="store_true")
     add("--capacity-factor", type=float)
     add("--capacity-multiple-of", type=int, default=1)
+    add("--slots-per-expert", type=int)
     add("--batch-priority", action="store_true")
     args = parser.parse_args()
     data = spec_from_args(args)

@@ -31,6 +31,9 @@ namespace mlir::moe {
 /// SSE ones.
 inline constexpr int64_t kPanel = 16;
 
+/// What a soft router adds to a sum of squares before it divides by its root.
+inline constexpr double kSlotEpsilon = 1e-6;
+
 /// Panels that `channels` channels fill, the last one perhaps in part.
 inline int64_t numPanels(int64_t channels) {
   return (channels + kPanel - 1) / kPanel;

@@ -734,6 +734,8 @@ def HeadOp : MoE_LayerOp<"head"> {
   }];
 }
 
+include "moe/Dialect/RoutingOps.td"
+
 //===----------------------------------------------------------------------===//
 // Lower precision
 //===----------------------------------------------------------------------===//
@@ -1024,7 +1026,7 @@ def PairDotOp : MoE_Op<"pair_dot", [Pure, AllTypesMatch<["sums", "result"]>]> {
 //===----------------------------------------------------------------------===//
 
 def YieldOp : MoE_Op<"yield", [Pure, Terminator,
-    ParentOneOf<["ParamOp", "ExpertsOp", "TokenExpertsOp"]>]> {
+    ParentOneOf<["ParamOp", "ExpertsOp", "TokenExpertsOp", "SlotExpertsOp"]>]> {
   let summary = "what a region yields";
   let description = [{
     Ends an expert's region or a parameter's recipe.

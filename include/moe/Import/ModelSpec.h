@@ -25,14 +25,20 @@ struct MoESpec {
   enum class Routing { Image, Patch };
   enum class Placement { Shared, PerLayer };
   enum class RouterInput { Cls, Mean };
+  /// Tokens choose experts; experts choose tokens; or experts work on slots,
+  /// which are weighted means of all tokens (Soft MoE).
+  enum class RouterType { TopK, ExpertChoice, Soft };
 
   /// Indices of the blocks that have experts: ascending, unique, not empty.
   SmallVector<int64_t> layers;
   int64_t numExperts = 0;
-  /// Experts that an image (or token) goes to: 1 <= topK <= numExperts.
+  /// Experts that an image (or token) goes to: 1 <= topK <= numExperts. 1 for
+  /// routers that are not RouterType::TopK.
   int64_t topK = 1;
   Routing routing = Routing::Image;
   Placement placement = Placement::Shared;
+  /// TopK, unless the routing is Routing::Patch.
+  RouterType routerType = RouterType::TopK;
   /// What the router looks at. For Routing::Image only.
   RouterInput routerInput = RouterInput::Cls;
   bool routerBias = false;
@@ -42,6 +48,8 @@ struct MoESpec {
   std::optional<double> capacityFactor;
   int64_t capacityMultipleOf = 1;
   bool batchPriority = false;
+  /// For RouterType::Soft only; absent: from the capacity factor.
+  std::optional<int64_t> slotsPerExpert;
 };
 
 /// How the generated executable turns an image into the model's input.
@@ -141,8 +149,11 @@ struct ModelSpec {
   /// Whether block `block` has experts instead of one MLP.
   bool isMoELayer(int64_t block) const;
   /// Tokens that one expert takes of one image at most, 1..numTokens();
-  /// numTokens() where there is no limit. The model must have experts.
+  /// numTokens() where there is no limit. The model must have experts. With
+  /// RouterType::ExpertChoice, each takes as many.
   int64_t expertCapacity() const;
+  /// Slots of each expert, positive. The router must be RouterType::Soft.
+  int64_t slotsPerExpert() const;
 };
 
 /// Reads the specification at `path`: a JSON file, or a folder that holds
