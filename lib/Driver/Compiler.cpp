@@ -366,23 +366,13 @@ void Compilation::countParameters(CompiledModel &compiled) {
   if (!spec.layerPrecisions.empty())
     compiled.precision += ", mixed";
   compiled.parameters = moe::countParameters(spec);
-  compiled.activeParameters = compiled.parameters;
+  compiled.activeParameters = countActiveParameters(spec);
   compiled.multiplyAdds = multiplyAdds;
   if (!spec.moe)
     return;
   bool isPerToken = spec.moe->routing == MoESpec::Routing::Patch;
   compiled.numRoutes = spec.moe->layers.size() *
                        (isPerToken ? spec.moe->numExperts : spec.moe->topK);
-  // Experts that choose their tokens, or have slots, all run.
-  if (spec.moe->routerType != MoESpec::RouterType::TopK)
-    return;
-  // The experts of a block are alike: k of E are active.
-  int64_t experts = 0;
-  for (const ExpectedTensor &tensor : expectedTensors(spec))
-    if (StringRef(tensor.name).contains(".moe.experts."))
-      experts += tensor.numElements();
-  int64_t idle = spec.moe->numExperts - spec.moe->topK;
-  compiled.activeParameters -= experts / spec.moe->numExperts * idle;
 }
 
 LogicalResult Compilation::emitCode() {

@@ -321,6 +321,8 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     } else {
       y = mlp(h, block + ".mlp");
     }
+    if (isMoE && spec.moe->sharedExpertIntermediateSize)
+      y = arith::AddFOp::create(b, mlp(h, block + ".moe.shared_expert"), y);
     x = arith::AddFOp::create(b, x, layerScale(y, block + ".ls2"));
   }
 

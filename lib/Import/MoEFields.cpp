@@ -119,6 +119,28 @@ static void readRouter(SpecContext &context, const JsonValue *object,
   fields.rejectUnknown();
 }
 
+/// The widths of experts that are not like the model's MLP.
+static void readExpertSizes(SpecContext &context, FieldReader &fields,
+                            MoESpec &moe) {
+  if (fields.get("shared_expert_intermediate_size"))
+    moe.sharedExpertIntermediateSize = fields.integer(
+        "shared_expert_intermediate_size", 1, maxIntermediateSize);
+  const JsonValue *sizes = fields.get("expert_intermediate_sizes");
+  if (!sizes)
+    return;
+  std::string path = fields.pathOf("expert_intermediate_sizes");
+  std::string expected =
+      "expected a list of " + std::to_string(moe.numExperts) + " widths";
+  if (sizes->kind != JsonScalar::Kind::Array)
+    return context.error(path, expected + ", found " + sizes->describe());
+  if (int64_t(sizes->items.size()) != moe.numExperts)
+    return context.error(path, expected + " (num_experts), found " +
+                                   llvm::Twine(sizes->items.size()));
+  for (size_t e = 0; e != sizes->items.size(); ++e)
+    moe.expertIntermediateSizes.push_back(fields.asInteger(
+        sizes->items[e], jsonElementPath(path, e), 1, maxIntermediateSize));
+}
+
 /// How much each expert takes.
 static void readCapacity(FieldReader &fields, const ModelSpec &spec,
                          MoESpec &moe) {
@@ -199,6 +221,7 @@ MoESpec moe::readMoE(SpecContext &context, const JsonValue &object,
                     .value_or(MoESpec::Routing::Image);
   readRouter(context, fields.objectField("router"), spec.classToken, moe);
   readCapacity(fields, spec, moe);
+  readExpertSizes(context, fields, moe);
   fields.rejectUnknown();
   return moe;
 }

@@ -42,9 +42,9 @@ public:
       add(name + ".bias", {out});
   }
   /// The two layers of an MLP or of an expert.
-  void addMlp(const llvm::Twine &name, const ModelSpec &spec) {
-    addLinear(name + ".fc1", spec.intermediateSize, spec.hiddenSize);
-    addLinear(name + ".fc2", spec.hiddenSize, spec.intermediateSize);
+  void addMlp(const llvm::Twine &name, int64_t size, int64_t hidden) {
+    addLinear(name + ".fc1", hidden, size);
+    addLinear(name + ".fc2", size, hidden);
   }
 };
 } // namespace
@@ -89,7 +89,7 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
     }
     list.addNorm(block + ".norm2", d);
     if (!spec.isMoELayer(i)) {
-      list.addMlp(block + ".mlp", spec);
+      list.addMlp(block + ".mlp", d, spec.intermediateSize);
       continue;
     }
     if (spec.moe->routerType == MoESpec::RouterType::Soft) {
@@ -100,7 +100,10 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
       addRouter(block + ".moe.router");
     }
     for (int64_t e = 0; e != spec.moe->numExperts; ++e)
-      list.addMlp(block + ".moe.experts." + llvm::Twine(e), spec);
+      list.addMlp(block + ".moe.experts." + llvm::Twine(e), d,
+                  spec.expertIntermediateSize(e));
+    if (int64_t hidden = spec.moe->sharedExpertIntermediateSize)
+      list.addMlp(block + ".moe.shared_expert", d, hidden);
   }
 
   list.addNorm(spec.fcNorm ? "fc_norm" : "norm", d);
@@ -116,6 +119,26 @@ int64_t moe::countParameters(const ModelSpec &spec) {
   for (const ExpectedTensor &tensor : expectedTensors(spec))
     count += tensor.numElements();
   return count;
+}
+
+int64_t moe::countActiveParameters(const ModelSpec &spec) {
+  int64_t active = countParameters(spec);
+  if (!spec.moe || spec.moe->routerType != MoESpec::RouterType::TopK)
+    return active;
+  // Of an expert, those of its two layers. The smallest are idle.
+  SmallVector<int64_t> sizes;
+  for (int64_t e = 0; e != spec.moe->numExperts; ++e) {
+    TensorList list;
+    list.addMlp("", spec.hiddenSize, spec.expertIntermediateSize(e));
+    int64_t size = 0;
+    for (const ExpectedTensor &tensor : list.tensors)
+      size += tensor.numElements();
+    sizes.push_back(size);
+  }
+  llvm::sort(sizes);
+  for (int64_t e = 0; e != spec.moe->numExperts - spec.moe->topK; ++e)
+    active -= sizes[e] * int64_t(spec.moe->layers.size());
+  return active;
 }
 
 static std::string describeShape(ArrayRef<int64_t> shape) {

@@ -53,6 +53,14 @@ CASES = {
     "wide600": dict(SPEC, intermediate_size=600),
     "wide600-even": dict(with_experts(SPEC, 6), intermediate_size=600),
     "wide5000": dict(SPEC, intermediate_size=5000),
+    # Each of a width of its own, and so with code of its own.
+    "unequal": dict(
+        SPEC,
+        intermediate_size=48,
+        moe=dict(
+            SPEC["moe"], expert_intermediate_sizes=[48, 600, 16, 900, 300, 601, 5000]
+        ),
+    ),
 }
 
 

@@ -13,6 +13,17 @@ import random_specs
 
 BASE = dict(random_specs.BASE, moe=random_specs.MOE)
 
+def patch(router, **fields):
+    """Experts of several widths and an MLP beside them, for patches alone."""
+    moe = dict(random_specs.MOE, routing="patch", router={"type": router}, **fields)
+    return {"moe": dict(moe, **UNEQUAL), "class_token": False}
+
+
+UNEQUAL = {
+    "expert_intermediate_sizes": [7, 40, 64, 9],
+    "shared_expert_intermediate_size": 20,
+}
+
 # Name, what differs from BASE, and whether the last block's attention does
 # without keys and values.
 CASES = [
@@ -25,6 +36,9 @@ CASES = [
     ("LayerScale, which is in the weights", {"layer_scale": True}, True),
     ("features of a wide model", {"head": "none", "hidden_size": 96}, True),
     ("largest of all tokens", {"pool": "max", "pool_include_prefix": True}, False),
+    ("the two widest", {"moe": dict(random_specs.MOE, top_k=2, **UNEQUAL)}, True),
+    ("experts choose", patch("expert_choice", capacity_factor=1.5), False),
+    ("slots", patch("soft", slots_per_expert=3), False),
 ]
 
 
@@ -40,6 +54,23 @@ def attention_of_few(queries, tokens, width, heads):
     return 4 * queries * width**2 + 2 * queries * tokens * width * heads
 
 
+def experts(spec, rows):
+    """Router, experts and what is beside them, for `rows` of the tokens."""
+    width, widths = spec.hidden, spec.expert_widths
+    widths = widths or [spec.intermediate] * spec.experts
+    shared = 2 * rows * width * spec.shared_width
+    if spec.router_type == "soft":
+        slots = spec.experts * spec.slots
+        between = 3 * spec.tokens * slots * width
+        return shared + between + 2 * spec.slots * width * sum(widths)
+    if spec.router_type == "expert_choice":
+        router = spec.tokens * spec.experts * width
+        taken = min(rows, spec.capacity)
+        return shared + router + 2 * taken * width * sum(widths)
+    widest = sorted(widths)[-spec.top_k :]
+    return shared + spec.experts * width + 2 * rows * width * sum(widest)
+
+
 def count(spec, few):
     width, tokens = spec.hidden, spec.tokens
     queries = spec.tokens if spec.pool_include_prefix else spec.patches
@@ -53,9 +84,12 @@ def count(spec, few):
             total += attention_of_few(rows, tokens, width, spec.heads)
         else:
             total += attention(rows, tokens, width)
-        total += 2 * rows * width * spec.intermediate
+        if layer in spec.moe_layers:
+            total += experts(spec, rows)
+        else:
+            total += 2 * rows * width * spec.intermediate
     heads = int(spec.head != "none") + int(spec.distillation_head)
-    return total + spec.experts * width + heads * spec.classes * width
+    return total + heads * spec.classes * width
 
 
 def main():

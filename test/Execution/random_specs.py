@@ -116,6 +116,22 @@ IMAGE_COVERAGE = [
         dtype="mixed",
     ),
     *(row(**fields) for fields in variants.IMAGE),
+    # An MLP beside the experts; experts of several widths.
+    row(moe={"shared_expert_intermediate_size": 17, "top_k": 2}),
+    row(
+        moe={"expert_intermediate_sizes": [40, 1, 40, 33], "layers": {"every": 1}},
+        router={"placement": "per_layer"},
+    ),
+    row(
+        moe={
+            "expert_intermediate_sizes": [16, 48, 64],
+            "shared_expert_intermediate_size": 32,
+            "num_experts": 3,
+            "top_k": 2,
+        },
+        pool="mean",
+        dtype="bf16",
+    ),
     # A slice of a real model.
     row(
         moe={"layers": {"last": 2}, "num_experts": 10},
@@ -132,6 +148,10 @@ IMAGE_COVERAGE = [
 _PATCH = {"routing": "patch", "num_experts": 4}
 _CHOICE = {"type": "expert_choice"}
 _SOFT = {"type": "soft"}
+_UNEQUAL = {
+    "expert_intermediate_sizes": [40, 7, 64, 40],
+    "shared_expert_intermediate_size": 20,
+}
 PATCH_COVERAGE = [
     row(moe=_PATCH),
     row(moe=dict(_PATCH, top_k=2), router={"normalize": True, "bias": True}),
@@ -178,6 +198,10 @@ PATCH_COVERAGE = [
         dtype="mixed",
     ),
     row(moe=dict(_PATCH, num_experts=1, slots_per_expert=40), router=_SOFT),
+    # An MLP beside the experts; experts of several widths.
+    row(moe=dict(_PATCH, **_UNEQUAL, top_k=2, capacity_factor=1.0), pool="mean"),
+    row(moe=dict(_PATCH, **_UNEQUAL), router=_SOFT, pool="mean"),
+    row(moe=dict(_PATCH, **_UNEQUAL, capacity_factor=1.5), router=_CHOICE),
     row(
         moe=dict(_PATCH, num_experts=16, layers={"every": 1}),
         router=_SOFT,
@@ -252,6 +276,11 @@ def _random_moe(rng, routing, layers, class_token):
         moe["capacity_multiple_of"] = int(_pick(rng, 1, 1, 2, 3, 4))
     if routing == "patch" and not rng.integers(3):
         _other_router(rng, moe)
+    if not rng.integers(4):
+        moe["shared_expert_intermediate_size"] = int(_pick(rng, 1, 16, 37, 64))
+    if experts <= 10 and not rng.integers(4):
+        widths = rng.choice([1, 6, 16, 23, 64], size=experts)
+        moe["expert_intermediate_sizes"] = [int(width) for width in widths]
     return moe
 
 
@@ -324,6 +353,8 @@ def _random_layers(rng, data):
         parts = ["", ".attn", ".attn.qkv", ".attn.proj"]
         if i in routed:
             parts += [".moe", ".moe.experts"]
+            if "shared_expert_intermediate_size" in moe:
+                parts += [".moe.shared_expert", ".moe.shared_expert.fc2"]
         else:
             parts += [".mlp", ".mlp.fc1", ".mlp.fc2"]
         names += [f"blocks.{i}{part}" for part in parts]
@@ -346,6 +377,10 @@ def describe(data, dtype):
         moe = data["moe"]
         kind = moe.get("router", {}).get("type", f"k{moe.get('top_k', 1)}")
         parts.append(f"E{moe['num_experts']} {kind}")
+        if "shared_expert_intermediate_size" in moe:
+            parts.append(f"shared {moe['shared_expert_intermediate_size']}")
+        if "expert_intermediate_sizes" in moe:
+            parts.append(f"widths {size(moe['expert_intermediate_sizes'])}")
     if "precision" in data:
         parts.append(json.dumps(data["precision"]))
     return ", ".join(parts)

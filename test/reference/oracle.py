@@ -66,6 +66,8 @@ class Spec:
     capacity: int = 0  # tokens that an expert takes of an image at most
     batch_priority: bool = False
     slots: int = 0  # of each expert, for the soft router
+    shared_width: int = 0  # of the MLP beside the experts; 0 = none
+    expert_widths: list = field(default_factory=list)  # [] = intermediate
     precision: str = "f32"  # of the products with a weight
     layer_precisions: dict = field(default_factory=dict)  # name -> its own
 
@@ -166,6 +168,8 @@ def parse_spec(data, folder="."):
     spec.batch_priority = router.get("batch_priority", False)
     if spec.router_type == "soft":
         spec.slots = expert_slots(moe, spec.tokens)
+    spec.shared_width = moe.get("shared_expert_intermediate_size", 0)
+    spec.expert_widths = moe.get("expert_intermediate_sizes", [])
     return spec
 
 
@@ -438,6 +442,9 @@ class Model:
             if i not in s.moe_layers:
                 x = x + self._branch(block + ".ls2", self._mlp(block + ".mlp", h))
                 continue
+            if s.shared_width:
+                y = self._mlp(block + ".moe.shared_expert", h)
+                x = x + self._branch(block + ".ls2", y)
             if s.router_type == "soft":
                 router_logits[i] = self._soft_logits(block + ".moe.router", h)
                 y = self._soft_experts(i, h, router_logits[i], choices)
@@ -510,6 +517,8 @@ def fold(spec, weights):
         block = f"blocks.{i}"
         experts = [f"{block}.moe.experts.{e}" for e in range(spec.experts)]
         branches = experts if i in spec.moe_layers else [block + ".mlp"]
+        if i in spec.moe_layers and spec.shared_width:
+            branches.append(block + ".moe.shared_expert")
         absorb(block + ".norm1", block + ".attn.qkv")
         readers = [branch + ".fc1" for branch in branches]
         if i in spec.moe_layers and spec.placement == "per_layer":
@@ -621,9 +630,9 @@ def weight_shapes(spec):
         shapes[name + ".weight"] = (size,)
         shapes[name + ".bias"] = (size,)
 
-    def mlp(name):
-        linear(name + ".fc1", f, d)
-        linear(name + ".fc2", d, f)
+    def mlp(name, width=f):
+        linear(name + ".fc1", width, d)
+        linear(name + ".fc2", d, width)
 
     if spec.class_token:
         shapes["cls_token"] = (1, 1, d)
@@ -660,12 +669,21 @@ def weight_shapes(spec):
         elif spec.placement == "per_layer":
             linear(block + ".moe.router", spec.experts, d, spec.router_bias)
         for e in range(spec.experts):
+<<<<<<< HEAD
             mlp(f"{block}.moe.experts.{e}")
     norm("fc_norm" if spec.fc_norm else "norm")
     if spec.head != "none":
         linear("head", spec.classes, d)
     if spec.distillation_head:
         linear("head_dist", spec.classes, d)
+=======
+            width = spec.expert_widths[e] if spec.expert_widths else f
+            mlp(f"{block}.moe.experts.{e}", width)
+        if spec.shared_width:
+            mlp(block + ".moe.shared_expert", spec.shared_width)
+    norm("norm")
+    linear("head", spec.classes, d)
+>>>>>>> 9c9bfce (Experts of several widths, and an MLP beside them)
     return shapes
 
 

@@ -129,6 +129,10 @@ def spec_from_args(args):
         "routing": args.routing,
         "router": router,
     }
+    if args.shared_expert:
+        moe["shared_expert_intermediate_size"] = args.shared_expert
+    if args.expert_sizes:
+        moe["expert_intermediate_sizes"] = args.expert_sizes
     if args.routing == "patch":
         router["batch_priority"] = args.batch_priority
         moe["capacity_multiple_of"] = args.capacity_multiple_of
@@ -178,6 +182,13 @@ def main():
     add("--capacity-factor", type=float)
     add("--capacity-multiple-of", type=int, default=1)
     add("--slots-per-expert", type=int)
+    add("--shared-expert", type=int, metavar="WIDTH", help="an MLP beside the experts")
+    add(
+        "--expert-sizes",
+        type=lambda text: [int(part) for part in text.split(",")],
+        metavar="WIDTH,…",
+        help="of each expert; default: the intermediate size",
+    )
     add("--batch-priority", action="store_true")
     args = parser.parse_args()
     data = spec_from_args(args)

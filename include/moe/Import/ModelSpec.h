@@ -50,6 +50,11 @@ struct MoESpec {
   bool batchPriority = false;
   /// For RouterType::Soft only; absent: from the capacity factor.
   std::optional<int64_t> slotsPerExpert;
+  /// Hidden width of an MLP beside the experts, which all tokens go through; 0
+  /// if there is none.
+  int64_t sharedExpertIntermediateSize = 0;
+  /// Hidden width of each expert, in all blocks; empty if it is the model's.
+  SmallVector<int64_t> expertIntermediateSizes;
 };
 
 /// How the generated executable turns an image into the model's input.
@@ -87,7 +92,8 @@ struct ModelSpec {
   /// L.
   int64_t numLayers = 0;
   int64_t numHeads = 0;
-  /// Width of the MLP's, and of each expert's, hidden layer.
+  /// Width of the MLP's hidden layer, and of each expert's if these have none
+  /// of their own.
   int64_t intermediateSize = 0;
   bool qkvBias = true;
   Activation activation = Activation::Gelu;
@@ -152,6 +158,12 @@ struct ModelSpec {
   /// numTokens() where there is no limit. The model must have experts. With
   /// RouterType::ExpertChoice, each takes as many.
   int64_t expertCapacity() const;
+  /// Width of the hidden layer of expert `expert`.
+  int64_t expertIntermediateSize(int64_t expert) const {
+    return moe->expertIntermediateSizes.empty()
+               ? intermediateSize
+               : moe->expertIntermediateSizes[expert];
+  }
   /// Slots of each expert, positive. The router must be RouterType::Soft.
   int64_t slotsPerExpert() const;
 };

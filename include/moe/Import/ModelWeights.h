@@ -35,6 +35,12 @@ std::vector<ExpectedTensor> expectedTensors(const ModelSpec &spec);
 /// The number of all parameters of the model: the elements of all its tensors.
 int64_t countParameters(const ModelSpec &spec);
 
+/// Those that one image, or with Routing::Patch one token, uses: all but those
+/// of the experts that it does not go to. Where experts differ in size, the
+/// choice of the largest counts. Experts that choose their tokens, or have
+/// slots (Soft MoE), all are used.
+int64_t countActiveParameters(const ModelSpec &spec);
+
 /// Checks that `store` has every tensor of the model with its shape and a type
 /// of f32, f16 or bf16. Each that it has not is an error; after ten, one more
 /// line gives the number of the rest. If all are there, warns of tensors that

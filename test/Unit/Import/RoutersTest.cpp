@@ -143,4 +143,82 @@ TEST(Routers, SoftErrors) {
               "moe.router.batch_priority", "expected false");
 }
 
+TEST(Experts, SharedExpert) {
+  EXPECT_EQ(parseGood(R"("top_k": 2)").moe->sharedExpertIntermediateSize, 0);
+  ModelSpec spec = parseGood(R"("shared_expert_intermediate_size": 5)");
+  EXPECT_EQ(spec.moe->sharedExpertIntermediateSize, 5);
+  EXPECT_EQ(tensors(spec, "shared"),
+            "blocks.1.moe.shared_expert.fc1.weight 5 8\n"
+            "blocks.1.moe.shared_expert.fc1.bias 5\n"
+            "blocks.1.moe.shared_expert.fc2.weight 8 5\n"
+            "blocks.1.moe.shared_expert.fc2.bias 8\n");
+  for (const std::string &fields :
+       {kChoice + R"(, "capacity_factor": 1)", kSoft})
+    EXPECT_NE(tensors(parseGood(fields + R"(,
+                      "shared_expert_intermediate_size": 5)"),
+                      "shared"),
+              "");
+  expectError(R"("shared_expert_intermediate_size": 0)",
+              "moe.shared_expert_intermediate_size", "found 0");
+  expectError(R"("shared_expert_intermediate_size": 262145)",
+              "moe.shared_expert_intermediate_size", "found 262145");
+}
+
+TEST(Experts, Widths) {
+  ModelSpec spec = parseGood(R"("expert_intermediate_sizes": [3, 1, 9, 1])");
+  EXPECT_EQ(spec.expertIntermediateSize(2), 9);
+  EXPECT_EQ(tensors(spec, "fc1.weight"),
+            "blocks.0.mlp.fc1.weight 16 8\n"
+            "blocks.1.moe.experts.0.fc1.weight 3 8\n"
+            "blocks.1.moe.experts.1.fc1.weight 1 8\n"
+            "blocks.1.moe.experts.2.fc1.weight 9 8\n"
+            "blocks.1.moe.experts.3.fc1.weight 1 8\n");
+  EXPECT_EQ(parseGood(R"("top_k": 1)").expertIntermediateSize(3), 16);
+  expectError(R"("expert_intermediate_sizes": [3, 1, 9])",
+              "moe.expert_intermediate_sizes", "list of 4 widths");
+  expectError(R"("expert_intermediate_sizes": 3)",
+              "moe.expert_intermediate_sizes", "found 3");
+  expectError(R"("expert_intermediate_sizes": [3, 1, 0, 1])",
+              "moe.expert_intermediate_sizes[2]", "found 0");
+  expectError(R"("expert_intermediate_sizes": [3, 1, 9, 1.5])",
+              "moe.expert_intermediate_sizes[3]", "found 1.5");
+}
+
+TEST(Experts, ActiveParameters) {
+  // An expert of width F has 8 F + F + 8 F + 8 parameters.
+  auto idle = [](const std::string &fields) {
+    ModelSpec spec = parseGood(fields);
+    return countParameters(spec) - countActiveParameters(spec);
+  };
+  EXPECT_EQ(idle(R"("top_k": 1)"), 3 * (17 * 16 + 8));
+  EXPECT_EQ(idle(R"("top_k": 4)"), 0);
+  EXPECT_EQ(idle(R"("top_k": 3, "shared_expert_intermediate_size": 5)"),
+            17 * 16 + 8);
+  // The largest ones count as chosen.
+  EXPECT_EQ(idle(R"("top_k": 2, "expert_intermediate_sizes": [3, 1, 9, 2])"),
+            17 * (1 + 2) + 2 * 8);
+  // All run.
+  EXPECT_EQ(idle(kChoice + R"(, "capacity_factor": 1)"), 0);
+  EXPECT_EQ(idle(kSoft), 0);
+}
+
+TEST(Experts, NamesOfLayersWithAPrecision) {
+  auto parse = [](const std::string &name, Errors &errors) {
+    return succeeded(parseModelSpecText(
+        specText(
+            {{"moe", R"({"layers": [1], "num_experts": 2, "routing": "patch",
+                              "router": {"type": "soft"},
+                              "shared_expert_intermediate_size": 4})"},
+             {"precision", "{\"" + name + "\": \"bf16\"}"}}),
+        "tiny.json", errors));
+  };
+  Errors errors;
+  EXPECT_TRUE(parse("blocks.1.moe.shared_expert", errors)) << errors.str();
+  EXPECT_TRUE(parse("blocks.1.moe.shared_expert.fc1", errors)) << errors.str();
+  EXPECT_TRUE(parse("blocks.1.moe.experts", errors)) << errors.str();
+  EXPECT_FALSE(parse("blocks.1.moe.router", errors));
+  EXPECT_FALSE(parse("blocks.1.moe.router.mu", errors));
+  EXPECT_FALSE(parse("blocks.0.moe.shared_expert", errors));
+}
+
 } // namespace
