@@ -118,7 +118,17 @@ void moe::readPreprocess(SpecContext &context, const JsonValue *object,
   FieldReader fields(context, object ? *object : empty, "preprocess");
   PreprocessSpec &preprocess = spec.preprocess;
 
-  if (fields.get("resize")) {
+  const JsonValue *whole = fields.get("resize");
+  if (whole && whole->kind == JsonScalar::Kind::Array) {
+    auto [height, width] = fields.size("resize", maxImageSize);
+    if (height < spec.imageHeight || width < spec.imageWidth)
+      fields.error("resize", "expected at least image_size, " +
+                                 llvm::Twine(spec.imageHeight) + " x " +
+                                 llvm::Twine(spec.imageWidth) + ", found " +
+                                 llvm::Twine(height) + " x " +
+                                 llvm::Twine(width));
+    preprocess.squash = {height, width};
+  } else if (whole) {
     // The shorter side of an image may be either one, and the crop must fit.
     int64_t side = std::max(spec.imageHeight, spec.imageWidth);
     int64_t resize = fields.integer("resize", 1, maxImageSize);

@@ -23,7 +23,10 @@ bool moe::runtime::preprocess(const MoeModel &Model, Image &Picture,
     return false;
 
   int64_t Width = Model.width, Height = Model.height;
-  if (Model.resize > 0) {
+  if (Model.resize_height > 0) {
+    Width = Model.resize_width;
+    Height = Model.resize_height;
+  } else if (Model.resize > 0) {
     // No overflow: the picture's sides have at most 20 bits, resize 31.
     int64_t Shorter =
         Picture.Width < Picture.Height ? Picture.Width : Picture.Height;

@@ -150,6 +150,8 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
   }
   bool perPatch = spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
 
+  auto squash = spec.preprocess.squash.value_or(std::pair(0, 0));
+
   // The fields of MoeModel, in their order.
   llvm::Constant *fields[] = {
       info.integer(MOE_MODEL_ABI_VERSION),
@@ -170,6 +172,8 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
       info.integer(compiled.multiplyAdds),
       info.integer(weightBytes),
       info.integer(spec.preprocess.resize.value_or(0)),
+      info.integer(squash.first),
+      info.integer(squash.second),
       info.integer(spec.preprocess.bicubic),
       info.floats(spec.preprocess.mean),
       info.floats(spec.preprocess.std),

@@ -101,6 +101,8 @@ __attribute__((constructor)) static void fill(void) {
   M->multiply_adds = 5000000000;
   M->weight_bytes = 4000;
   M->resize = setting("FAKE_RESIZE", 0);
+  M->resize_height = setting("FAKE_RESIZE_HEIGHT", 0);
+  M->resize_width = setting("FAKE_RESIZE_WIDTH", 0);
   M->bicubic = setting("FAKE_BICUBIC", 0);
   readFloats("FAKE_MEAN", 0, Mean);
   readFloats("FAKE_STD", 1, StdDev);

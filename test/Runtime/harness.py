@@ -66,6 +66,14 @@ class Model:
         check(text.count("\n") == 1 and text.endswith("\n"), f"not a line: {text!r}")
         check(expected in text, f"expected {expected!r} in {text!r}")
 
+    def centre(self, image):
+        """The part of an image that torchvision's CenterCrop leaves."""
+        _, height, width = self.shape
+        w, h = image.size
+        top = int(round((h - height) / 2.0))
+        left = int(round((w - width) / 2.0))
+        return image.crop((left, top, left + width, top + height))
+
     def preprocess(self, image):
         """What the model should see of an upright PIL image."""
         channels, height, width = self.shape
@@ -73,17 +81,18 @@ class Model:
         filters = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC)
         kind = filters[self.settings.get("bicubic", 0)]
         resize = self.settings.get("resize", 0)
-        if resize:
+        whole = self.settings.get("resize_height", 0)
+        if whole:
+            image = image.resize((self.settings["resize_width"], whole), kind)
+            image = self.centre(image)
+        elif resize:
             w, h = image.size
             # torchvision: Resize(int), then CenterCrop.
             if w <= h:
                 w, h = resize, int(resize * h / w)
             else:
                 w, h = int(resize * w / h), resize
-            image = image.resize((w, h), kind)
-            top = int(round((h - height) / 2.0))
-            left = int(round((w - width) / 2.0))
-            image = image.crop((left, top, left + width, top + height))
+            image = self.centre(image.resize((w, h), kind))
         else:
             image = image.resize((width, height), kind)
         value = np.asarray(image).astype(np.float32).reshape(height, width, channels)

@@ -39,6 +39,10 @@ for bicubic in (0, 1):
     compare(60, bicubic=bicubic, resize=30, height=24, width=21, **imagenet)
     compare(40, bicubic=bicubic, resize=29, height=24, width=24)
     compare(20, bicubic=bicubic, resize=64, channels=1, height=48, width=50)
+    # The whole image to some size, then a crop; that wins over the shorter side.
+    compare(40, bicubic=bicubic, resize_height=28, resize_width=31, height=24, width=24)
+    whole = {"resize": 9, "resize_height": 17, "resize_width": 40}
+    compare(20, bicubic=bicubic, **whole, height=17, width=3)
     compare(6, max_side=1500, bicubic=bicubic, resize=64, height=56, width=56)
 
 # A very long image: the parts of the resized one that are cropped away must not

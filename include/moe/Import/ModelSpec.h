@@ -62,6 +62,9 @@ struct PreprocessSpec {
   /// Pixels of the shorter side after resizing, at least the larger side of the
   /// model's image; absent: straight to the model's image size.
   std::optional<int64_t> resize;
+  /// Height and width of the whole image after resizing, whatever its shape
+  /// was; at least the model's. Absent: as `resize` says.
+  std::optional<std::pair<int64_t, int64_t>> squash;
   /// Bicubic instead of bilinear interpolation. Both are antialiased.
   bool bicubic = false;
   /// One value per channel, for pixel values scaled to 0..1; `std` is positive.

@@ -77,11 +77,12 @@ typedef struct MoeModel {
   int64_t active_parameters; ///< that one image uses
   int64_t multiply_adds;     ///< per image, as compiled
   int64_t weight_bytes;      ///< bytes of all weight sections
-  int64_t
-      resize; ///< length of the shorter side; 0 = straight to height x width
-  int64_t bicubic;           ///< 1 = bicubic, 0 = bilinear; both antialiased
-  const float *mean;         ///< [channels], for values scaled to 0..1
-  const float *std_dev;      ///< [channels]
+  int64_t resize; ///< length of the shorter side; 0 = as the next two say
+  int64_t resize_height,
+      resize_width;     ///< of the whole image; 0 = straight to height x width
+  int64_t bicubic;      ///< 1 = bicubic, 0 = bilinear; both antialiased
+  const float *mean;    ///< [channels], for values scaled to 0..1
+  const float *std_dev; ///< [channels]
   const char *const *labels; ///< [classes] UTF-8, or NULL
   int64_t num_variants;
   const MoeVariant

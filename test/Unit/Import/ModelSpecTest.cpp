@@ -1,6 +1,6 @@
 //===- ModelSpecTest.cpp - The rules of the specification -----------------===//
 
-#include "TestSupport.h"
+#include "TestFolder.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
@@ -435,7 +435,9 @@ TEST(ModelSpec, Preprocess) {
   };
   expect(R"({"resize": 7})", "preprocess.resize", "at least 8");
   expect(R"({"resize": 0})", "preprocess.resize", "found 0");
-  expect(R"({"resize": [8, 8]})", "preprocess.resize", "found a list");
+  expect(R"({"resize": [8, 7]})", "preprocess.resize", "8 x 8, found 8 x 7");
+  expect(R"({"resize": [8]})", "preprocess.resize", "a list of 1");
+  expect(R"({"resize": [8, 0]})", "preprocess.resize[1]", "found 0");
   expect(R"({"resize": 1e6})", "preprocess.resize", "found 1e6");
   expect(R"({"interpolation": "nearest"})", "preprocess.interpolation",
          "\"bilinear\", \"bicubic\"");
@@ -455,6 +457,10 @@ TEST(ModelSpec, Preprocess) {
                                              "resize": 8})"}}));
   EXPECT_EQ(spec.preprocess.mean, (std::vector<float>{-1.0f, 0.0f, 0.5f}));
   EXPECT_EQ(spec.preprocess.resize, 8);
+  EXPECT_FALSE(spec.preprocess.squash);
+  spec = parseGood(specText({{"preprocess", R"({"resize": [9, 10]})"}}));
+  EXPECT_EQ(spec.preprocess.squash, std::pair(int64_t(9), int64_t(10)));
+  EXPECT_FALSE(spec.preprocess.resize);
 }
 
 TEST(ModelSpec, MoE) {
@@ -536,23 +542,8 @@ TEST(ModelSpec, MoE) {
 // Files
 //===----------------------------------------------------------------------===//
 
-class ModelSpecFiles : public ::testing::Test {
+class ModelSpecFiles : public TestFolder {
 protected:
-  void SetUp() override {
-    ASSERT_FALSE(llvm::sys::fs::createUniqueDirectory("moe-import", folder));
-  }
-  void TearDown() override { llvm::sys::fs::remove_directories(folder); }
-
-  std::string write(StringRef name, StringRef contents) {
-    SmallString<128> path(folder);
-    llvm::sys::path::append(path, name);
-    std::error_code error;
-    llvm::raw_fd_ostream os(path, error);
-    EXPECT_FALSE(error);
-    os << contents;
-    return path.str().str();
-  }
-
   void expectFileError(StringRef path, StringRef file, StringRef where,
                        StringRef part) {
     Errors errors;
@@ -563,8 +554,6 @@ protected:
     EXPECT_TRUE(StringRef(errors.list[0].message).contains(part))
         << errors.str();
   }
-
-  SmallString<128> folder;
 };
 
 TEST_F(ModelSpecFiles, FileAndFolder) {
