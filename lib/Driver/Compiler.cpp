@@ -164,7 +164,7 @@ private:
   DialectRegistry registry;
   std::unique_ptr<MLIRContext> context;
   ModelSpec spec;
-  std::optional<WeightStore> store;
+  std::optional<WeightFiles> weightFiles;
   OwningOpRef<ModuleOp> module;
   Precision precision = Precision::F32;
   int64_t multiplyAdds = 0;
@@ -213,11 +213,11 @@ LogicalResult Compilation::import() {
       options.precision.value_or(spec.precision.value_or(Precision::F32));
   if (!options.weights.empty())
     spec.weightsPath = options.weights;
-  FailureOr<WeightStore> opened = WeightStore::open(spec.weightsPath, sink);
+  FailureOr<WeightFiles> opened = WeightFiles::open(spec.weightsPath, sink);
   if (failed(opened))
     return failure();
-  store.emplace(std::move(*opened));
-  if (failed(checkWeights(spec, *store, sink)))
+  weightFiles.emplace(std::move(*opened));
+  if (failed(checkWeights(spec, *weightFiles, sink)))
     return failure();
 
   registerAllDialects(registry);
@@ -457,7 +457,7 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (wantsFile) {
     llvm::Error error =
         weights.write("weights", [&](llvm::raw_pwrite_stream &os) {
-          compiled.sections = writeWeights(*module, *store, os);
+          compiled.sections = writeWeights(*module, *weightFiles, os);
           // Code generation opens the file for each section. LLVM maps it if
           // its last page has room for a zero behind it, else it reads all of
           // it: each time, into memory of its own.

@@ -166,40 +166,52 @@ static std::string describeProblem(const ExpectedTensor &expected,
   return {};
 }
 
-LogicalResult moe::checkWeights(const ModelSpec &spec, const WeightStore &store,
+/// What `part` should be, one of `numParts` along dimension 0 of `expected`.
+static ExpectedTensor expectedPart(const ExpectedTensor &expected,
+                                   const TensorPart &part, int64_t numParts) {
+  ExpectedTensor result{part.name, expected.shape};
+  if (numParts > 1)
+    result.shape.front() /= numParts;
+  return result;
+}
+
+LogicalResult moe::checkWeights(const ModelSpec &spec, const WeightFiles &files,
                                 InputErrorSink sink) {
   std::vector<ExpectedTensor> expected = expectedTensors(spec);
   llvm::StringSet<> used;
   SmallVector<StringRef> nonFinite;
   int64_t numErrors = 0;
   for (const ExpectedTensor &entry : expected) {
-    used.insert(entry.name);
-    const TensorInfo *tensor = store.find(entry.name);
-    std::string problem = describeProblem(entry, tensor);
-    if (!problem.empty()) {
-      if (++numErrors <= maxErrors)
-        reportError(sink, store.path(), entry.name, problem);
-      continue;
+    SmallVector<TensorPart, 1> parts = files.find(entry.name);
+    for (const TensorPart &part : parts) {
+      StringRef name = used.insert(part.name).first->first();
+      std::string problem =
+          describeProblem(expectedPart(entry, part, parts.size()), part.tensor);
+      if (!problem.empty()) {
+        if (++numErrors <= maxErrors)
+          reportError(sink, part.file, name, problem);
+        continue;
+      }
+      // Reads all of the weights, which is in vain once there was an error.
+      if (numErrors == 0 && WeightStore::hasNonFinite(*part.tensor))
+        nonFinite.push_back(name);
     }
-    // Reads all of the weights, which is in vain once there was an error.
-    if (numErrors == 0 && WeightStore::hasNonFinite(*tensor))
-      nonFinite.push_back(entry.name);
   }
   if (numErrors > maxErrors)
-    reportError(sink, store.path(), "header",
+    reportError(sink, files.path(), "header",
                 llvm::Twine(numErrors - maxErrors) +
                     " more tensors are missing or not as expected");
   if (numErrors)
     return failure();
 
   auto warn = [&](StringRef where, const llvm::Twine &message) {
-    sink({InputError::Severity::Warning, store.path().str(), where.str(),
+    sink({InputError::Severity::Warning, files.path().str(), where.str(),
           message.str()});
   };
   SmallVector<StringRef> unused;
-  for (const TensorInfo &tensor : store.tensors())
-    if (!used.contains(tensor.name))
-      unused.push_back(tensor.name);
+  for (StringRef name : files.tensorNames())
+    if (!used.contains(name))
+      unused.push_back(name);
   if (!unused.empty())
     warn("header", "the model does not use " + llvm::Twine(unused.size()) +
                        (unused.size() == 1 ? " tensor: " : " tensors: ") +

@@ -16,17 +16,12 @@ namespace {
 /// Evaluates parameters. Values live as long as the recipe that asks for them.
 class Evaluator {
 public:
-  Evaluator(ModuleOp module, const WeightStore &store)
-      : symbols(module.getOperation()), store(store) {}
+  Evaluator(ModuleOp module, const WeightFiles &files)
+      : symbols(module.getOperation()), files(files) {}
 
   std::vector<float> evaluate(ParamOp param) {
-    if (!param.isDerived()) {
-      const TensorInfo *tensor = store.find(param.getSymName());
-      assert(tensor && "checkWeights accepted the store");
-      std::vector<float> values(tensor->numElements());
-      WeightStore::readAsF32(*tensor, 0, values);
-      return values;
-    }
+    if (!param.isDerived()) // checkWeights accepted the files.
+      return files.read(param.getSymName());
     DenseMap<Value, std::vector<float>> values;
     for (Operation &op : param.getRecipe().front()) {
       if (auto yield = dyn_cast<YieldOp>(op))
@@ -48,7 +43,7 @@ public:
 
 private:
   SymbolTable symbols;
-  const WeightStore &store;
+  const WeightFiles &files;
 };
 
 /// Writes `values`, which numbers of type `To` can hold, and returns how many
@@ -82,14 +77,14 @@ size_t writeAs(Type type, ArrayRef<float> values, llvm::raw_ostream &os) {
 } // namespace
 
 std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
-                                                   const WeightStore &store,
+                                                   const WeightFiles &files,
                                                    llvm::raw_ostream &os) {
   llvm::MapVector<StringRef, SmallVector<ParamOp>> bySection;
   for (auto param : module.getOps<ParamOp>())
     if (param.getOffset())
       bySection[param.getSectionName()].push_back(param);
 
-  Evaluator evaluator(module, store);
+  Evaluator evaluator(module, files);
   std::vector<WeightSection> sections;
   int64_t position = 0;
   for (auto &[name, params] : bySection) {

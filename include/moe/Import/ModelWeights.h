@@ -10,7 +10,7 @@
 #include "mlir/Support/LLVM.h"
 #include "moe/Import/InputError.h"
 #include "moe/Import/ModelSpec.h"
-#include "moe/Import/WeightStore.h"
+#include "moe/Import/WeightFiles.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
@@ -41,12 +41,12 @@ int64_t countParameters(const ModelSpec &spec);
 /// slots (Soft MoE), all are used.
 int64_t countActiveParameters(const ModelSpec &spec);
 
-/// Checks that `store` has every tensor of the model with its shape and a type
-/// of f32, f16 or bf16. Each that it has not is an error; after ten, one more
-/// line gives the number of the rest. If all are there, warns of tensors that
-/// the model does not use and of weights that are NaN or infinite, in a line
-/// each.
-LogicalResult checkWeights(const ModelSpec &spec, const WeightStore &store,
+/// Checks that `files` have every tensor of the model with its shape and a type
+/// of f32, f16 or bf16. Each that they have not is an error; after ten, one
+/// more line gives the number of the rest. If all are there, warns of tensors
+/// that the model does not use and of weights that are NaN or infinite, in a
+/// line each. Tensors have the names that the files give them.
+LogicalResult checkWeights(const ModelSpec &spec, const WeightFiles &files,
                            InputErrorSink sink);
 
 } // namespace mlir::moe

@@ -3,7 +3,7 @@
 #ifndef MOE_TARGET_WEIGHTWRITER_H
 #define MOE_TARGET_WEIGHTWRITER_H
 
-#include "moe/Import/WeightStore.h"
+#include "moe/Import/WeightFiles.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/raw_ostream.h"
@@ -25,9 +25,9 @@ struct WeightSection {
 /// Evaluates the parameters of `module` that have an offset and writes the
 /// sections one after the other, in the order in which the module first names
 /// them. One parameter at a time is in memory. Parameters without a recipe come
-/// from `store`, which must have them all (checkWeights).
+/// from `files`, which must have them all (checkWeights).
 std::vector<WeightSection>
-writeWeights(ModuleOp module, const WeightStore &store, llvm::raw_ostream &os);
+writeWeights(ModuleOp module, const WeightFiles &files, llvm::raw_ostream &os);
 
 } // namespace mlir::moe
 
