@@ -2,7 +2,7 @@
 
 #include "moe/Import/ModelSpec.h"
 
-#include "SpecFields.h"
+#include "HubConfig.h"
 #include "moe/Import/ModelWeights.h"
 
 #include "llvm/ADT/StringExtras.h"
@@ -185,7 +185,8 @@ static void readPrecision(SpecContext &context, FieldReader &fields,
 }
 
 static void readModel(SpecContext &context, const JsonValue &root,
-                      StringRef path, ModelSpec &spec) {
+                      const HubVariant &variant, StringRef path,
+                      ModelSpec &spec) {
   FieldReader fields(context, root, "");
   context.ignoreUnknown = fields.string("model_type").has_value();
   readName(fields, path, spec);
@@ -206,6 +207,7 @@ static void readModel(SpecContext &context, const JsonValue &root,
 
   readVariants(fields, spec);
   readPoolAndHead(context, fields, spec);
+  variant.apply(spec);
   if (const JsonValue *moe = fields.objectField("moe"))
     spec.moe = readMoE(context, *moe, spec);
 
@@ -242,8 +244,11 @@ FailureOr<ModelSpec> moe::parseModelSpecText(StringRef text, StringRef path,
     context.error("top level", "expected an object, found " + root.describe());
     return failure();
   }
+  HubVariant variant = translateHubConfig(context, root, path);
+  if (context.failed)
+    return failure();
   ModelSpec spec;
-  readModel(context, root, path, spec);
+  readModel(context, root, variant, path, spec);
   if (context.failed)
     return failure();
   return spec;

@@ -172,8 +172,9 @@ struct ModelSpec {
 };
 
 /// Reads the specification at `path`: a JSON file, or a folder that holds
-/// `config.json`. The first error is reported to `sink`. The weights are not
-/// opened; a file of labels is read.
+/// `config.json`, which may also be one of Hugging Face's or timm's
+/// (docs/import.md). The first error is reported to `sink`. The weights are not
+/// opened; a file of labels and `preprocessor_config.json` are read.
 FailureOr<ModelSpec> parseModelSpec(StringRef path, InputErrorSink sink);
 
 /// As above for a specification already in memory. `path` names it in errors,
