@@ -89,8 +89,8 @@ LogicalResult moe::checkNotPickled(StringRef path, InputErrorSink sink) {
   auto fail = [&](StringRef file) {
     reportError(sink, file, "file",
                 "expected safetensors, found PyTorch's own format; load the "
-                "model in Python and save it with save_pretrained(FOLDER, "
-                "safe_serialization=True), or its tensors with "
+                "model in Python (transformers 4.35 or later) and save it with "
+                "save_pretrained(FOLDER), or its tensors with "
                 "safetensors.torch.save_file");
     return failure();
   };

@@ -15,6 +15,9 @@
 using namespace mlir;
 using namespace mlir::moe;
 
+/// Beside at most maxTokens others.
+static constexpr int64_t maxRegisterTokens = 1024;
+
 bool moe::isTimmConfig(const JsonValue &root) {
   const JsonValue *name = root.find("architecture");
   return name && name->kind == JsonScalar::Kind::String &&
@@ -123,7 +126,7 @@ void TimmReader::changeByArguments() {
   integer("embed_dim", 1, maxHiddenSize, a.embedDim);
   integer("depth", 1, maxLayers, a.depth);
   integer("num_heads", 1, maxHiddenSize, a.numHeads);
-  integer("reg_tokens", 0, maxTokens, a.numRegisterTokens);
+  integer("reg_tokens", 0, maxRegisterTokens, a.numRegisterTokens);
   if (isGiven("mlp_ratio"))
     a.mlpRatio = argumentFields.asNumber(*argumentFields.get("mlp_ratio"),
                                          argumentFields.pathOf("mlp_ratio"),

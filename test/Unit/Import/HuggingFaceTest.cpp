@@ -266,7 +266,7 @@ TEST_F(HuggingFace, Preprocessing) {
                      {"image_std", "[51, 51, 255]"}});
   EXPECT_EQ(spec.mean, (std::vector<float>{0.5f, 0.5f, 0.5f}));
   EXPECT_EQ(spec.std, (std::vector<float>{0.2f, 0.2f, 1.0f}));
-  // From -1 to 1, as google/vit-hybrid and others have it, and no more.
+  // Pixels from 0 to 2 and nothing else.
   spec = preprocess(
       {{"do_normalize", "false"}, {"rescale_factor", "0.00784313725490196"}});
   EXPECT_EQ(spec.mean, (std::vector<float>{0.0f, 0.0f, 0.0f}));
@@ -357,6 +357,34 @@ TEST_F(HuggingFace, OtherConfigs) {
     EXPECT_EQ(spec->numClasses, 1000);
     EXPECT_EQ(spec->layerNormEps, 1e-6);
   }
+}
+
+TEST_F(HuggingFace, ChangedBytes) {
+  std::string config = toJson(base + Fields{{"id2label", labelsOf(3)}}),
+              processor = toJson(deitProcessor);
+  write("preprocessor_config.json", processor);
+  std::mt19937 random(1);
+  int accepted = 0;
+  for (int i = 0; i != 3000; ++i) {
+    // Files take most of the time.
+    bool isProcessor = i % 10 == 0;
+    if (isProcessor)
+      write("preprocessor_config.json", changeBytes(processor, random));
+    Errors errors;
+    FailureOr<ModelSpec> spec =
+        parseModelSpecText(isProcessor ? config : changeBytes(config, random),
+                           pathOf("config.json"), errors);
+    if (isProcessor)
+      write("preprocessor_config.json", processor);
+    ASSERT_EQ(errors.list.size(), failed(spec) ? 1u : 0u) << errors.str();
+    if (failed(spec))
+      continue;
+    ++accepted;
+    ASSERT_EQ(spec->preprocess.mean.size(), size_t(spec->numChannels));
+    for (float deviation : spec->preprocess.std)
+      ASSERT_GT(deviation, 0);
+  }
+  EXPECT_GT(accepted, 100);
 }
 
 } // namespace

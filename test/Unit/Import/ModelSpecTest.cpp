@@ -7,8 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include <random>
-
 using namespace mlir;
 using namespace mlir::moe;
 using namespace mlir::moe::test;
@@ -632,27 +630,9 @@ TEST(ModelSpec, ChangedBytes) {
                    "router": {"normalize": true}})"}});
   parseGood(good);
   std::mt19937 random(2);
-  const StringRef tokens = "{}[]\",:0123456789.-+eE\\ \n";
   int accepted = 0;
   for (int i = 0; i != 20000; ++i) {
-    std::string text = good;
-    for (int n = 1 + random() % 3; n; --n) {
-      size_t at = random() % text.size();
-      switch (random() % 4) {
-      case 0:
-        text[at] = static_cast<char>(random());
-        break;
-      case 1:
-        text[at] = tokens[random() % tokens.size()];
-        break;
-      case 2:
-        text.erase(at, 1 + random() % 8);
-        break;
-      case 3:
-        text.insert(at, 1, tokens[random() % tokens.size()]);
-        break;
-      }
-    }
+    std::string text = changeBytes(good, random);
     Errors errors;
     FailureOr<ModelSpec> spec = parseModelSpecText(text, "f.json", errors);
     // One error, or none and a model whose sizes can be used.

@@ -10,6 +10,7 @@
 #include "llvm/Support/MemoryBuffer.h"
 
 #include <map>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,29 @@ inline std::string specText(const Fields &changes = {}) {
       fields[key] = value;
   }
   return toJson(fields);
+}
+
+/// JSON `text` with one to three changes of a few bytes.
+inline std::string changeBytes(std::string text, std::mt19937 &random) {
+  const StringRef tokens = "{}[]\",:0123456789.-+eE\\ \n";
+  for (int n = 1 + random() % 3; n; --n) {
+    size_t at = random() % text.size();
+    switch (random() % 4) {
+    case 0:
+      text[at] = static_cast<char>(random());
+      break;
+    case 1:
+      text[at] = tokens[random() % tokens.size()];
+      break;
+    case 2:
+      text.erase(at, 1 + random() % 8);
+      break;
+    case 3:
+      text.insert(at, 1, tokens[random() % tokens.size()]);
+      break;
+    }
+  }
+  return text;
 }
 
 /// A safetensors file of that header and those data.

@@ -574,4 +574,30 @@ TEST(Timm, Errors) {
   expectError(R"({"architecture": 5})", "image_size", "missing");
 }
 
+/// Whatever the bytes are, there is one error, or a model that can be used.
+TEST(Timm, ChangedBytes) {
+  std::string good =
+      tiny({{"label_names", R"(["a", "b", "c"])"}, {"crop_mode", "\"squash\""}},
+           {{"num_classes", "3"},
+            {"label_descriptions", R"({"a": "d"})"},
+            {"model_args", R"({"img_size": [64, 96], "patch_size": 8,
+              "mlp_ratio": 2.5, "reg_tokens": 2, "init_values": 1e-5})"}});
+  std::mt19937 random(1);
+  int accepted = 0;
+  for (int i = 0; i != 10000; ++i) {
+    std::string text = changeBytes(good, random);
+    Errors errors;
+    FailureOr<ModelSpec> spec = parse(text, errors);
+    ASSERT_EQ(errors.list.size(), failed(spec) ? 1u : 0u) << text;
+    if (failed(spec))
+      continue;
+    ++accepted;
+    ASSERT_GE(spec->numPatches(), 1);
+    ASSERT_EQ(spec->headSize() * spec->numHeads, spec->hiddenSize);
+    ASSERT_TRUE(spec->labels.empty() ||
+                spec->labels.size() == size_t(spec->numClasses));
+  }
+  EXPECT_GT(accepted, 100);
+}
+
 } // namespace
