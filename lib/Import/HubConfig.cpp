@@ -5,33 +5,12 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-void HubVariant::apply(ModelSpec &spec) const {
-  spec.distillationToken |= distillationToken;
-  spec.distillationHead |= distillationHead;
-  if (numRegisterTokens)
-    spec.numRegisterTokens = numRegisterTokens;
-  spec.noEmbedClass |= noEmbedClass;
-  spec.layerScale |= layerScale;
-  spec.qkNorm |= qkNorm;
-  spec.preNorm |= preNorm;
-  spec.patchBias &= patchBias;
-  spec.fcNorm |= fcNorm;
-  if (pool)
-    spec.pool = *pool;
-  spec.poolIncludesPrefix |= poolIncludesPrefix;
-  if (!hasHead) {
-    spec.hasHead = false;
-    spec.numClasses = spec.hiddenSize;
-  }
-}
-
-HubVariant moe::translateHubConfig(SpecContext &context, JsonValue &root,
-                                   StringRef path) {
+void moe::translateHubConfig(SpecContext &context, JsonValue &root,
+                             StringRef path) {
   if (isTimmConfig(root))
-    return translateTimmConfig(context, root);
-  if (isHuggingFaceConfig(root))
-    return translateHuggingFaceConfig(context, root, path);
-  return {};
+    translateTimmConfig(context, root);
+  else if (isHuggingFaceConfig(root))
+    translateHuggingFaceConfig(context, root, path);
 }
 
 std::optional<JsonValue>

@@ -13,40 +13,19 @@
 
 namespace mlir::moe {
 
-/// What a translated model has beyond the fields of its specification.
-struct HubVariant {
-  bool distillationToken = false, distillationHead = false;
-  int64_t numRegisterTokens = 0;
-  bool noEmbedClass = false;
-  bool layerScale = false;
-  bool qkNorm = false;
-  bool preNorm = false;
-  bool patchBias = true;
-  bool fcNorm = false;
-  /// Instead of the specification's.
-  std::optional<ModelSpec::Pool> pool;
-  bool poolIncludesPrefix = false;
-  /// Without it the number of outputs becomes the hidden size.
-  bool hasHead = true;
-
-  /// Sets those fields of `spec`, whose sizes are known.
-  void apply(ModelSpec &spec) const;
-};
-
 /// If `root` is one of transformers' or timm's configurations, makes it a
 /// specification. `path` is the file's.
-HubVariant translateHubConfig(SpecContext &context, JsonValue &root,
-                              StringRef path);
+void translateHubConfig(SpecContext &context, JsonValue &root, StringRef path);
 
 /// A `config.json` that transformers wrote for a ViT or DeiT: it has a
 /// `model_type` and `architectures`.
 bool isHuggingFaceConfig(const JsonValue &root);
-HubVariant translateHuggingFaceConfig(SpecContext &context, JsonValue &root,
-                                      StringRef path);
+void translateHuggingFaceConfig(SpecContext &context, JsonValue &root,
+                                StringRef path);
 
 /// A `config.json` of timm: it has an `architecture`.
 bool isTimmConfig(const JsonValue &root);
-HubVariant translateTimmConfig(SpecContext &context, JsonValue &root);
+void translateTimmConfig(SpecContext &context, JsonValue &root);
 
 /// The size of an image that a model takes.
 struct ImageShape {

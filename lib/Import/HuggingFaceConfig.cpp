@@ -32,14 +32,12 @@ bool moe::isHuggingFaceConfig(const JsonValue &root) {
   return false;
 }
 
-/// Whether the model has a second token, a head for it, and a head at all.
-static void readArchitecture(SpecContext &context, StringRef name,
-                             HubVariant &variant) {
+/// The tokens and heads of the model; true if it has a head.
+static bool translateArchitecture(SpecContext &context, JsonValue &root) {
+  std::string name = architectureOf(root).str();
   bool withTeacher = name == "DeiTForImageClassificationWithTeacher";
-  variant.hasHead = name != "ViTModel" && name != "DeiTModel";
-  variant.distillationToken = name.starts_with("DeiT");
-  variant.distillationHead = withTeacher;
-  if (variant.hasHead && !withTeacher && name != "ViTForImageClassification" &&
+  bool hasHead = name != "ViTModel" && name != "DeiTModel";
+  if (hasHead && !withTeacher && name != "ViTForImageClassification" &&
       name != "DeiTForImageClassification")
     context.error("architectures[0]",
                   "expected one of \"ViTForImageClassification\", "
@@ -47,6 +45,11 @@ static void readArchitecture(SpecContext &context, StringRef name,
                   "\"DeiTForImageClassificationWithTeacher\", \"DeiTModel\", "
                   "found " +
                       quoteForMessage(name));
+  setMember(root, "distillation_token",
+            jsonValue(StringRef(name).starts_with("DeiT")));
+  setMember(root, "distillation_head", jsonValue(withTeacher));
+  setMember(root, "head", jsonString(hasHead ? "linear" : "none"));
+  return hasHead;
 }
 
 /// The field's name in a specification for that of transformers' ACT2FN.
@@ -94,9 +97,8 @@ static void translateClasses(SpecContext &context, JsonValue &root) {
     setMember(root, "labels", std::move(*labels));
 }
 
-HubVariant moe::translateHuggingFaceConfig(SpecContext &context,
-                                           JsonValue &root, StringRef path) {
-  HubVariant variant;
+void moe::translateHuggingFaceConfig(SpecContext &context, JsonValue &root,
+                                     StringRef path) {
   dropNulls(root);
   // transformers' defaults; it has the others that a specification has.
   static const std::pair<StringRef, int64_t> sizes[] = {
@@ -110,23 +112,21 @@ HubVariant moe::translateHuggingFaceConfig(SpecContext &context,
   if (!root.find("layer_norm_eps"))
     setMember(root, "layer_norm_eps", jsonValue(1e-12));
 
-  readArchitecture(context, architectureOf(root), variant);
   translateActivation(context, root);
-  if (variant.hasHead)
+  if (translateArchitecture(context, root))
     translateClasses(context, root);
   if (root.find("preprocess") || context.failed)
-    return variant;
+    return;
 
   FieldReader fields(context, root, "");
   ImageShape image;
   std::tie(image.height, image.width) = fields.size("image_size", maxImageSize);
   image.channels = fields.integer("num_channels", 1, maxChannels);
   if (context.failed)
-    return variant;
+    return;
   auto preprocess =
       readPreprocessorConfig(context, llvm::sys::path::parent_path(path),
                              root.find("model_type")->text == "deit", image);
   if (preprocess)
     setMember(root, "preprocess", std::move(*preprocess));
-  return variant;
 }

@@ -185,8 +185,7 @@ static void readPrecision(SpecContext &context, FieldReader &fields,
 }
 
 static void readModel(SpecContext &context, const JsonValue &root,
-                      const HubVariant &variant, StringRef path,
-                      ModelSpec &spec) {
+                      StringRef path, ModelSpec &spec) {
   FieldReader fields(context, root, "");
   context.ignoreUnknown = fields.string("model_type").has_value();
   readName(fields, path, spec);
@@ -207,7 +206,6 @@ static void readModel(SpecContext &context, const JsonValue &root,
 
   readVariants(fields, spec);
   readPoolAndHead(context, fields, spec);
-  variant.apply(spec);
   if (const JsonValue *moe = fields.objectField("moe"))
     spec.moe = readMoE(context, *moe, spec);
 
@@ -244,11 +242,11 @@ FailureOr<ModelSpec> moe::parseModelSpecText(StringRef text, StringRef path,
     context.error("top level", "expected an object, found " + root.describe());
     return failure();
   }
-  HubVariant variant = translateHubConfig(context, root, path);
+  translateHubConfig(context, root, path);
   if (context.failed)
     return failure();
   ModelSpec spec;
-  readModel(context, root, variant, path, spec);
+  readModel(context, root, path, spec);
   if (context.failed)
     return failure();
   return spec;

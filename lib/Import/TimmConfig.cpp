@@ -15,9 +15,6 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-/// Beside at most maxTokens others.
-static constexpr int64_t maxRegisterTokens = 1024;
-
 bool moe::isTimmConfig(const JsonValue &root) {
   const JsonValue *name = root.find("architecture");
   return name && name->kind == JsonScalar::Kind::String &&
@@ -34,7 +31,7 @@ public:
         argumentFields(context, arguments, "model_args") {}
 
   /// The specification.
-  JsonValue read(HubVariant &variant);
+  JsonValue read();
 
 private:
   JsonValue readWeights();
@@ -47,7 +44,7 @@ private:
   void rejectOtherArguments();
   void readImage();
   void readPool();
-  void readClasses(JsonValue &spec, HubVariant &variant);
+  void readClasses(JsonValue &spec);
   std::optional<JsonValue> readLabels();
   JsonValue readPreprocess();
   double readCropFraction();
@@ -254,7 +251,7 @@ std::optional<JsonValue> TimmReader::readLabels() {
   return labels;
 }
 
-void TimmReader::readClasses(JsonValue &spec, HubVariant &variant) {
+void TimmReader::readClasses(JsonValue &spec) {
   std::string place;
   const JsonValue *count = argumentFields.get("num_classes");
   if (count)
@@ -263,8 +260,8 @@ void TimmReader::readClasses(JsonValue &spec, HubVariant &variant) {
     count = find("num_classes", place);
   if (count)
     numClasses = fields.asInteger(*count, place, 0, maxClasses);
-  variant.hasHead = numClasses > 0;
-  if (!variant.hasHead) {
+  if (numClasses == 0) {
+    setMember(spec, "head", jsonString("none"));
     // timm then takes the mean of both tokens.
     if (a.distilled)
       context.error(place, "expected at least 1 for a model with a "
@@ -335,7 +332,7 @@ JsonValue TimmReader::readPreprocess() {
   return preprocess;
 }
 
-JsonValue TimmReader::read(HubVariant &variant) {
+JsonValue TimmReader::read() {
   JsonValue spec = jsonObject();
   readArchitecture();
   if (context.failed)
@@ -365,31 +362,28 @@ JsonValue TimmReader::read(HubVariant &variant) {
   setMember(spec, "hidden_act", jsonString(a.activation));
   set("layer_norm_eps", a.layerNormEps);
   set("class_token", a.classToken);
+  set("distillation_token", a.distilled);
+  set("num_register_tokens", a.numRegisterTokens);
+  set("no_embed_class", a.noEmbedClass);
+  set("layer_scale", a.layerScale);
+  set("qk_norm", a.qkNorm);
+  set("pre_norm", a.preNorm);
+  // timm's patch embedding has no bias before a LayerNorm.
+  set("patch_bias", !a.preNorm);
   bool isToken = a.globalPool == "token";
-  setMember(spec, "pool", jsonString(isToken ? "cls" : "mean"));
-  readClasses(spec, variant);
+  set("fc_norm", a.fcNorm.value_or(!isToken));
+  setMember(spec, "pool",
+            jsonString(isToken                 ? "cls"
+                       : a.globalPool == "avg" ? "mean"
+                                               : a.globalPool));
+  // Which timm does not look at for the class token.
+  set("pool_include_prefix", a.poolIncludesPrefix && !isToken);
+  readClasses(spec);
   if (!context.failed && !root.find("preprocess"))
     setMember(spec, "preprocess", readPreprocess());
-
-  variant.distillationToken = variant.distillationHead = a.distilled;
-  variant.numRegisterTokens = a.numRegisterTokens;
-  variant.noEmbedClass = a.noEmbedClass;
-  variant.layerScale = a.layerScale;
-  variant.qkNorm = a.qkNorm;
-  variant.preNorm = a.preNorm;
-  // timm's patch embedding has no bias before a LayerNorm.
-  variant.patchBias = !a.preNorm;
-  variant.fcNorm = a.fcNorm.value_or(!isToken);
-  variant.poolIncludesPrefix = a.poolIncludesPrefix;
-  if (a.globalPool == "max")
-    variant.pool = ModelSpec::Pool::Max;
-  if (a.globalPool == "avgmax")
-    variant.pool = ModelSpec::Pool::AvgMax;
   return spec;
 }
 
-HubVariant moe::translateTimmConfig(SpecContext &context, JsonValue &root) {
-  HubVariant variant;
-  root = TimmReader(context, root).read(variant);
-  return variant;
+void moe::translateTimmConfig(SpecContext &context, JsonValue &root) {
+  root = TimmReader(context, root).read();
 }

@@ -63,13 +63,16 @@ def hugging_face_names(weights, prefix="vit.", version=4):
     embeddings = prefix + "embeddings."
     names = {
         "cls_token": embeddings + "cls_token",
+        "dist_token": embeddings + "distillation_token",
         "pos_embed": embeddings + "position_embeddings",
     }
     for kind in ("weight", "bias"):
         patch = embeddings + "patch_embeddings.projection."
         names["patch_embed.proj." + kind] = patch + kind
         names["norm." + kind] = f"{prefix}layernorm.{kind}"
-        names["head." + kind] = "classifier." + kind
+        two = "head_dist.weight" in weights
+        names["head." + kind] = ("cls_classifier." if two else "classifier.") + kind
+        names["head_dist." + kind] = "distillation_classifier." + kind
     result = {}
     for name, values in weights.items():
         if name in names:
@@ -291,7 +294,112 @@ def timm_gap(folder, weights_of):
     return spec, None, dict(size=(35, 53), crop=True, filter=2, **IMAGENET)
 
 
-CASES = [hf_vit, hf_shards, hf_deit_processor, hf_own_names, timm_vit, timm_gap]
+def save(folder, config, tensors):
+    """A folder of a library whose processor, if it has one, is the default."""
+    write_json(folder, "config.json", config)
+    if "architectures" in config:
+        height, width = oracle.parse_spec(dict(config, num_classes=1)).image
+        size = {"height": height, "width": width}
+        processor = {"size": size, "crop_size": size, "resample": 2}
+        write_json(folder, "preprocessor_config.json", processor)
+    safetensors.save(os.path.join(folder, "model.safetensors"), tensors)
+
+
+STRAIGHT = dict(size=(32, 32), filter=2, **HALVES)
+CENTRE = dict(size=35, crop=True, filter=3, **HALVES)
+
+
+def hf_with_teacher(folder, weights_of):
+    """DeiTForImageClassificationWithTeacher, as transformers 5 names it."""
+    spec = dict(SMALL, layer_norm_eps=1e-12, distillation_token=True)
+    config = hugging_face_config(
+        SMALL,
+        model_type="deit",
+        architectures=["DeiTForImageClassificationWithTeacher"],
+    )
+    save(folder, config, hugging_face_names(weights_of(spec), "deit.", version=5))
+    return spec, LABELS, STRAIGHT
+
+
+def hf_distilled(folder, weights_of):
+    """DeiTForImageClassification: the second token has no head."""
+    spec = dict(SMALL, layer_norm_eps=1e-12, distillation_token=True)
+    spec["distillation_head"] = False
+    config = hugging_face_config(
+        SMALL, model_type="deit", architectures=["DeiTForImageClassification"]
+    )
+    save(folder, config, hugging_face_names(weights_of(spec), "deit."))
+    return spec, LABELS, STRAIGHT
+
+
+def hf_features(folder, weights_of):
+    """ViTModel: no prefix and no head."""
+    spec = dict(SMALL, layer_norm_eps=1e-12, head="none")
+    del spec["num_classes"]
+    config = hugging_face_config(SMALL, architectures=["ViTModel"])
+    save(folder, config, hugging_face_names(weights_of(spec), ""))
+    return spec, None, STRAIGHT
+
+
+def timm_distilled(folder, weights_of):
+    spec = dict(SMALL, distillation_token=True)
+    config = timm_config("deit_tiny_distilled_patch16_224", spec, {})
+    save(folder, config, weights_of(spec))
+    return spec, None, CENTRE
+
+
+def timm_dinov2(folder, weights_of):
+    """Registers, LayerScale, and features instead of a head."""
+    spec = dict(SMALL, num_register_tokens=4, no_embed_class=True, layer_scale=True)
+    spec["head"] = "none"
+    config = timm_config("vit_small_patch14_reg4_dinov2", spec, {})
+    config["num_classes"] = 0
+    del spec["num_classes"]
+    save(folder, config, weights_of(spec))
+    return spec, None, CENTRE
+
+
+def timm_clip(folder, weights_of):
+    spec = dict(SMALL, pre_norm=True, patch_bias=False, layer_norm_eps=1e-5)
+    spec["hidden_act"] = "quick_gelu"
+    config = timm_config("vit_base_patch16_clip_quickgelu_224", spec, {})
+    save(folder, config, weights_of(spec))
+    return spec, None, CENTRE
+
+
+def timm_reg_gap(folder, weights_of):
+    """The last LayerNorm follows the pool; q and k are normalised."""
+    spec = dict(
+        SMALL,
+        class_token=False,
+        num_register_tokens=4,
+        no_embed_class=True,
+        layer_scale=True,
+        qk_norm=True,
+        fc_norm=True,
+        pool="avgmax",
+    )
+    config = timm_config("vit_medium_patch16_reg4_gap_256", spec, {})
+    config["model_args"].update(qk_norm=True, global_pool="avgmax")
+    save(folder, config, weights_of(spec))
+    return spec, None, CENTRE
+
+
+CASES = [
+    hf_vit,
+    hf_shards,
+    hf_deit_processor,
+    hf_own_names,
+    hf_with_teacher,
+    hf_distilled,
+    hf_features,
+    timm_vit,
+    timm_gap,
+    timm_distilled,
+    timm_dinov2,
+    timm_clip,
+    timm_reg_gap,
+]
 
 
 def preprocess(image, spec, size, filter, mean, std, crop=False):
@@ -357,6 +465,9 @@ def check_case(case, number, args, target):
             worst = max(worst, harness.compare(model, image, row, answer))
         row, answer = run_on_file(executable, path, args.work)
         worst = max(worst, harness.compare(model, pixels, row, answer))
+        # Features have no classes.
+        if bool(answer["top"]) != (parsed.head != "none"):
+            raise harness.Failure(f"unexpected: {answer}")
         for entry in answer["top"]:
             expected = labels[entry["class"]] if labels else None
             if entry["label"] != expected:
@@ -448,7 +559,11 @@ BAD = [
         write_text("config.json", '{"model_type": "vit", "architectures": ["ViT"'),
         "/config.json: line 1, column 46: not valid JSON",
     ),
-    (hf_vit, write_text("config.json", " " * (16 << 20) + "{}"), "/config.json: file: "),
+    (
+        hf_vit,
+        write_text("config.json", " " * (16 << 20) + "{}"),
+        "/config.json: file: expected at most 16777216 bytes",
+    ),
     (
         timm_vit,
         change_json("config.json", lambda data: data.update(architecture="resnet50")),
@@ -480,7 +595,7 @@ def main():
     args, target = harness.parse_arguments(__doc__)
     os.makedirs(args.work)
     # Their code is the same for all targets, and so is what is emulated.
-    cases = [hf_shards, timm_vit] if target.options else CASES
+    cases = [hf_shards, timm_dinov2] if target.options else CASES
     for number, case in enumerate(cases):
         error = check_case(case, number, args, target)
         print(f"{case.__name__}: {error:.2e}", flush=True)

@@ -669,21 +669,15 @@ def weight_shapes(spec):
         elif spec.placement == "per_layer":
             linear(block + ".moe.router", spec.experts, d, spec.router_bias)
         for e in range(spec.experts):
-<<<<<<< HEAD
-            mlp(f"{block}.moe.experts.{e}")
+            width = spec.expert_widths[e] if spec.expert_widths else f
+            mlp(f"{block}.moe.experts.{e}", width)
+        if spec.shared_width:
+            mlp(block + ".moe.shared_expert", spec.shared_width)
     norm("fc_norm" if spec.fc_norm else "norm")
     if spec.head != "none":
         linear("head", spec.classes, d)
     if spec.distillation_head:
         linear("head_dist", spec.classes, d)
-=======
-            width = spec.expert_widths[e] if spec.expert_widths else f
-            mlp(f"{block}.moe.experts.{e}", width)
-        if spec.shared_width:
-            mlp(block + ".moe.shared_expert", spec.shared_width)
-    norm("norm")
-    linear("head", spec.classes, d)
->>>>>>> 9c9bfce (Experts of several widths, and an MLP beside them)
     return shapes
 
 
