@@ -188,6 +188,13 @@ for threads in (2, 3, 64):
     check(shared["top"] == alone["top"], f"{shared}")
 status, out, _ = model.run("--benchmark=2")
 check(status == 0 and b"median" in out, f"--benchmark: {out!r}")
+# The benchmark is of the last input if that was answered, else of noise.
+only = Model(program, folder, channels=1, height=1, width=6, only=scores[0])
+check(len(answer("--tensor", x, "--benchmark", "3", to=only)) == 2, "--benchmark of an input")
+for arguments in ([], ["--tensor", x, missing]):
+    status, out, err = only.run("--format=json", *arguments, "--benchmark", "3")
+    check(status == 1 and b"error: benchmark: " in err, f"{arguments}: {err!r}")
+    check(b"min_ms" not in out, f"{arguments}: {out!r}")
 
 # A model without a head: its numbers are no classes.
 headless = Model(program, folder, channels=1, height=1, width=6, features=1)
