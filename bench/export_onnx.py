@@ -100,6 +100,8 @@ class Graph:
             return node("Mul", node("Mul", x, e), constant(0.5))
         if kind == "relu":
             return node("Relu", x)
+        if kind == "hardswish":
+            return node("HardSwish", x)
         if kind in ("silu", "quick_gelu"):
             scaled = x if kind == "silu" else node("Mul", x, constant(1.702))
             return node("Mul", x, node("Sigmoid", scaled))
@@ -126,14 +128,42 @@ class Exporter:
     def patch_rows(self, image):
         """[1, patches, values of a patch]."""
         g, spec = self.graph, self.spec
-        (height, width), (h, w) = spec.image, spec.patch
-        shape = g.integers(spec.channels, height // h, h, width // w, w)
+        (channels, height, width), (h, w) = spec.map, spec.patch
+        shape = g.integers(channels, height // h, h, width // w, w)
         x = g.node("Reshape", image, shape)
         x = g.node("Transpose", x, perm=[1, 3, 0, 2, 4])
         return g.node("Reshape", x, g.integers(1, spec.patches, -1))
 
+    def stem(self, image):
+        g, maps = self.graph, [image]
+        for i, layer in enumerate(self.spec.stem):
+            kernel, bias = self.pair(f"stem.{i}.conv")
+            if layer.batch_norm:
+                scale, shift = self.pair(f"stem.{i}.bn")
+                mean = self.weights[f"stem.{i}.bn.running_mean"]
+                variance = self.weights[f"stem.{i}.bn.running_var"]
+                scale = scale / np.sqrt(variance + layer.eps)
+                kernel = kernel * scale[:, None, None, None]
+                bias = shift + ((0 if bias is None else bias) - mean) * scale
+            inputs = [kernel] if bias is None else [kernel, bias]
+            x = g.node(
+                "Conv",
+                maps[-1],
+                *map(g.constant, inputs),
+                strides=list(layer.stride),
+                pads=list(layer.padding) * 2,
+                group=layer.source[0] if layer.depthwise else 1,
+            )
+            if layer.act != "none":
+                x = g.activation(x, layer.act)
+            if layer.residual:
+                x = g.node("Add", x, maps[-layer.residual])
+            maps.append(x)
+        return maps[-1]
+
     def embed(self, image):
         g, spec, w = self.graph, self.spec, self.weights
+        image = self.stem(image)
         kernel, bias = self.pair("patch_embed.proj")
         if g.int8:
             kernel = kernel.reshape(spec.hidden, -1)

@@ -177,7 +177,14 @@ struct ConvertToLLVM : moe::impl::ConvertToLLVMBase<ConvertToLLVM> {
       return isa_and_nonnull<ParamOp>(op->getParentOp());
     });
     if (failed(applyPartialConversion(module, target, std::move(patterns))))
-      signalPassFailure();
+      return signalPassFailure();
+    // What moe-vectorize says of a loop is here where scf left it, and is only
+    // heard as a property of the branch.
+    module.walk([](LLVM::BrOp branch) {
+      if (auto annotation = dyn_cast_or_null<LLVM::LoopAnnotationAttr>(
+              branch->removeDiscardableAttr("llvm.loop_annotation")))
+        branch.setLoopAnnotationAttr(annotation);
+    });
   }
 };
 

@@ -37,7 +37,7 @@ bool mlir::moe::isMultiplyAdd(GenericOp op) {
          beforeExtension(mul->getOperand(1)) == body.getArgument(1);
 }
 
-static bool isZeroFill(Value value) {
+bool mlir::moe::isZeroFill(Value value) {
   auto fill = value.getDefiningOp<linalg::FillOp>();
   return fill && (matchPattern(fill.getInputs()[0], m_AnyZeroFloat()) ||
                   matchPattern(fill.getInputs()[0], m_Zero()));
@@ -250,6 +250,8 @@ SmallVector<Value> VectorEmitter::sumOverDepth(int64_t count, VectorType type,
       add(k, steps, next);
       return next;
     });
+    if (isConvolution())
+      keepRolled(sums);
     if (whole < depth)
       add(index(whole), depth - whole, sums);
     // In pairs, not in a chain.
@@ -261,8 +263,11 @@ SmallVector<Value> VectorEmitter::sumOverDepth(int64_t count, VectorType type,
     sums.resize(count);
     return sums;
   };
-  return nest(ArrayRef(reduction).drop_back(), loops,
-              SmallVector<Value>(count, none), overDepth);
+  SmallVector<Value> sums = nest(ArrayRef(reduction).drop_back(), loops,
+                                 SmallVector<Value>(count, none), overDepth);
+  if (isConvolution())
+    keepRolled(sums);
+  return sums;
 }
 
 Value VectorEmitter::emitTile(const TileSite &site, Loops loops, Value out) {
@@ -407,7 +412,7 @@ Value VectorEmitter::ifBit(Value number, int64_t bit, Value &position,
   return branch.getResult(0);
 }
 
-void VectorEmitter::emitContraction() {
+Value VectorEmitter::takeEpilogue() {
   GenericOp last = op;
   while (GenericOp reader = elementwiseReader(last)) {
     epilogue.push_back(reader);
@@ -417,7 +422,19 @@ void VectorEmitter::emitContraction() {
   Value out = last.getDpsInits()[0];
   if (last == op)
     out = out.getDefiningOp<linalg::FillOp>().getOutputs()[0];
+  return out;
+}
 
+void VectorEmitter::replaceWith(Value result) {
+  GenericOp last = epilogue.empty() ? op : epilogue.back();
+  last.getResult(0).replaceAllUsesWith(result);
+  for (GenericOp step : llvm::reverse(epilogue))
+    step.erase();
+  op.erase();
+}
+
+void VectorEmitter::emitContraction() {
+  Value out = takeEpilogue();
   int64_t rows = row ? ranges[*row] : 1, panels = ranges[panel];
   tile = isTiled() ? RegisterTile{blockRows(), panels % 2 == 0 ? 2 : 1}
                    : chooseTile(rows, panels);
@@ -503,9 +520,5 @@ void VectorEmitter::emitContraction() {
       result = body(index(whole), panels - whole, result);
     return result;
   };
-  Value result = nest(outer, loops, out, overPanels)[0];
-  last.getResult(0).replaceAllUsesWith(result);
-  for (GenericOp step : llvm::reverse(epilogue))
-    step.erase();
-  op.erase();
+  replaceWith(nest(outer, loops, out, overPanels)[0]);
 }

@@ -290,6 +290,20 @@ Value mlir::moe::activate(ImplicitLocOpBuilder &ib, Value x,
     return arith::MaximumFOp::create(ib, x, constant(0.0));
   case moe::Activation::Silu:
     return sigmoidTimes(x);
+  case moe::Activation::Hardswish: {
+    // x · min(max(x + 3, 0), 6) / 6. Not maximumf, which is three instructions:
+    // a NaN of x is one of the product too.
+    Value y = arith::AddFOp::create(ib, x, constant(3.0));
+    auto choose = [&](arith::CmpFPredicate predicate, double limit) {
+      Value bound = constant(limit);
+      Value is = arith::CmpFOp::create(ib, predicate, y, bound);
+      y = arith::SelectOp::create(ib, is, y, bound);
+    };
+    choose(arith::CmpFPredicate::OGT, 0.0);
+    choose(arith::CmpFPredicate::OLT, 6.0);
+    Value sixth = arith::MulFOp::create(ib, x, constant(1.0 / 6.0));
+    return arith::MulFOp::create(ib, sixth, y);
+  }
   }
   llvm_unreachable("unknown activation");
 }
@@ -305,18 +319,8 @@ void MoELowering::lower(PatchEmbedOp op) {
   int64_t rows = image[1] / kernel[2], columns = image[2] / kernel[3];
 
   // Straight from the image: no copy of the patches is made.
-  Value weight = expand(packed(op.getWeight(), width, 0),
-                        {panels, kernel[1], kernel[2], kernel[3], kPanel},
-                        {{0}, {1, 2, 3}, {4}});
-  AffineExpr y = dim(0), x = dim(1), p = dim(2), c = dim(3), ch = dim(4),
-             i = dim(5), j = dim(6);
-  SmallVector<IteratorType> iterators(4, IteratorType::parallel);
-  iterators.append(3, IteratorType::reduction);
-  Value product = multiplyAdd(
-      {lowered.lookup(op.getImage()), weight}, {rows, columns, panels, kPanel},
-      {map(7, {ch, y * kernel[2] + i, x * kernel[3] + j}),
-       map(7, {p, ch, i, j, c}), map(7, {y, x, p, c})},
-      iterators);
+  Value product = correlate(lowered.lookup(op.getImage()), op.getWeight(), rows,
+                            columns, {kernel[2], kernel[3]});
 
   if (!op.getOffset()) {
     lowered[op] = collapse(product, {{0, 1}, {2}, {3}});
@@ -542,15 +546,21 @@ LogicalResult MoELowering::lower(arith::AddFOp op) {
     lowered[op] = *sum;
     return success();
   }
+  auto add = [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+    return arith::AddFOp::create(ib, args[1], args[0]);
+  };
+  if (cast<RankedTensorType>(op.getType()).getRank() == 3) {
+    AffineMap full = b.getMultiDimIdentityMap(4);
+    storeMap(op, {mapOf(op.getRhs()), mapOf(op.getLhs())}, {full, full}, add);
+    return success();
+  }
   // Not in place: one buffer for the stream through all blocks would be one set
   // of aliases, which bufferisation compares pair by pair.
   AffineMap full = b.getMultiDimIdentityMap(3);
-  lowered[op] = generic({lowered.lookup(op.getRhs()), residual},
-                        empty(shapeOf(residual)), {full, full, full},
-                        SmallVector<IteratorType>(3, IteratorType::parallel),
-                        [](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                          return arith::AddFOp::create(ib, args[1], args[0]);
-                        });
+  lowered[op] =
+      generic({lowered.lookup(op.getRhs()), residual}, empty(shapeOf(residual)),
+              {full, full, full},
+              SmallVector<IteratorType>(3, IteratorType::parallel), add);
   return success();
 }
 
@@ -619,7 +629,7 @@ static bool isWeight(OpOperand &operand) {
   return operand.getOperandNumber() > 0 &&
          isa<PatchEmbedOp, ClassTokenOp, PositionOp, LayerNormOp, LayerScaleOp,
              AttentionOp, MlpOp, RouterOp, TokenRouterOp, ExpertChoiceOp,
-             SlotLogitsOp, HeadOp, PlaceTokensOp, LinearOp>(op);
+             SlotLogitsOp, HeadOp, PlaceTokensOp, LinearOp, ConvOp>(op);
 }
 
 /// Weights are read in a layout of their own, so they must be parameters; all
@@ -665,7 +675,7 @@ LogicalResult MoELowering::lower(Operation &op) {
             TokenRouterOp, ExpertChoiceOp, SliceTakenOp, HeadOp, PatchesOp,
             PlaceTokensOp, QuantizeOp, DequantizeOp, CollectOp, ActivateOp,
             AttendOp, SoftDispatchOp, CombineWeightsOp, SlotGatesOp,
-            SoftCombineOp, arith::TruncFOp>([&](auto layer) {
+            SoftCombineOp, ConvOp, arith::TruncFOp>([&](auto layer) {
         lower(layer);
         return success();
       })

@@ -64,6 +64,7 @@ private:
   void lower(DequantizeOp op);
   void lower(CollectOp op);
   void lower(ActivateOp op);
+  void lower(ConvOp op);
   void lower(AttendOp op);
   void lower(arith::TruncFOp op);
   LogicalResult lower(arith::AddFOp op);
@@ -248,11 +249,53 @@ private:
   /// exp(x - max) over the lanes, `channels` of which are there, and 1 / sum.
   std::pair<Value, Value> softmaxParts(Value logits, int64_t channels);
 
+  // Maps, in ConvToLinalg.cpp: [C, H, W] as [H, W, panels, 16].
+  /// Rows and columns of zeros around a map.
+  struct Border {
+    int64_t top = 0, left = 0, bottom = 0, right = 0;
+    bool any() const { return top || left || bottom || right; }
+  };
+  /// What the convolutions that read `map` want around it.
+  static Border borderFor(Value map);
+  /// `shape` with the border, which is zero; the rest is not set. The border's
+  /// dimensions begin with `first`.
+  Value withBorder(ArrayRef<int64_t> shape, unsigned first, Border border);
+  /// The map within its border.
+  Value inside(Value whole, unsigned first, Border border);
+  Value putInside(Value map, Value whole, unsigned first, Border border);
+  /// Element-wise over `inputs` [H, W, panels, 16] and values per channel,
+  /// which `maps` say: what `result`, a map of the moe dialect, becomes. It is
+  /// written to within the border that its readers want.
+  void storeMap(Value result, ValueRange inputs, ArrayRef<AffineMap> maps,
+                Body body);
+  /// What `value` was lowered to, in the layout of maps if it is the image.
+  Value mapOf(Value value);
+  /// The image's channels last, within a border.
+  Value imageAsMap(Value image, Border border);
+  /// The image as it is, within a border.
+  Value imageWithBorder(Value image, Border border);
+  /// What convolution `op` reads with its padding: the image [C, H, W] or,
+  /// always with `asMap`, a map.
+  Value windows(ConvOp op, bool asMap);
+  /// Whether `value` is a map, not the image.
+  bool isMap(Value value);
+  /// Sums of products of the kernel [O, C, Kh, Kw] with windows of `input`, an
+  /// image or a map, every `strides` pixels: [rows, columns, panels, 16].
+  Value correlate(Value input, Value weight, int64_t rows, int64_t columns,
+                  ArrayRef<int64_t> strides);
+  Value correlateDepthwise(Value input, Value weight, int64_t rows,
+                           int64_t columns, ArrayRef<int64_t> strides);
+  /// The patches of a map as rows, in the order of a weight's inputs.
+  Value patchesOfMap(PatchesOp op);
+
   func::FuncOp source;
   ImplicitLocOpBuilder b;
   ParamDeriver deriver;
   int64_t columnBits;
   DenseMap<Value, Value> lowered;
+  /// Maps that were lowered to the inside of a larger tensor: that, and the
+  /// border.
+  DenseMap<Value, std::pair<Value, Border>> bordered;
   Value logitsMemory, routesMemory;
   // While the region of an expert that takes tokens is lowered: how many, and
   // how many at most.

@@ -207,11 +207,15 @@ void MoELowering::lower(CollectOp op) {
 }
 
 void MoELowering::lower(ActivateOp op) {
-  lowered[op] = elementwise(
-      {lowered.lookup(op.getInput())}, {b.getMultiDimIdentityMap(3)},
-      b.getF32Type(), [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-        return activate(ib, args[0], op.getActivation());
-      });
+  auto body = [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+    return activate(ib, args[0], op.getActivation());
+  };
+  if (cast<RankedTensorType>(op.getType()).getRank() == 3)
+    return storeMap(op, {mapOf(op.getInput())}, {b.getMultiDimIdentityMap(4)},
+                    body);
+  lowered[op] =
+      elementwise({lowered.lookup(op.getInput())},
+                  {b.getMultiDimIdentityMap(3)}, b.getF32Type(), body);
 }
 
 void MoELowering::lower(arith::TruncFOp op) {
@@ -237,6 +241,10 @@ void MoELowering::lower(AttendOp op) {
 }
 
 void MoELowering::lower(PatchesOp op) {
+  if (isMap(op.getImage())) {
+    lowered[op] = patchesOfMap(op);
+    return;
+  }
   ArrayRef<int64_t> image = shapeOf(op.getImage());
   int64_t channels = image[0], height = op.getHeight(), width = op.getWidth();
   int64_t rows = image[1] / height, columns = image[2] / width;

@@ -148,6 +148,10 @@ int64_t mlir::moe::planPrefetch(int64_t panels, int64_t tiles,
   // A single tile reads the weight as a stream, which the CPU foresees.
   if (tiles < 2)
     return 0;
+  // So many tiles, as a convolution has, that the panels come without waiting
+  // being noticed, while each of them would ask for the same few lines again.
+  if (tiles > 4 * panels * kPanel)
+    return 0;
   int64_t lanes = (panels * kPanel + tiles - 1) / tiles;
   // Beyond a line, only whole lines.
   int64_t line = lanesOfLine(columnBits);

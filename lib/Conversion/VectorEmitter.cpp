@@ -3,6 +3,7 @@
 #include "VectorEmitter.h"
 
 #include "mlir/Analysis/SliceAnalysis.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
@@ -60,6 +61,20 @@ VectorEmitter::loop(Value first, Value last, int64_t step, ValueRange state,
       body(loop.getInductionVar(), loop.getRegionIterArgs());
   scf::YieldOp::create(b, results);
   return SmallVector<Value>(loop.getResults());
+}
+
+void VectorEmitter::keepRolled(ValueRange results) {
+  auto outermost = results.front().getDefiningOp<scf::ForOp>();
+  if (!outermost)
+    return;
+  MLIRContext *context = b.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(context, b.getBoolAttr(true), {}, {},
+                                          {}, {}, {}, {});
+  auto annotation = LLVM::LoopAnnotationAttr::get(
+      context, {}, {}, {}, unroll, {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {});
+  outermost->walk([&](scf::ForOp loop) {
+    loop->setAttr("llvm.loop_annotation", annotation);
+  });
 }
 
 Value VectorEmitter::extent(unsigned d) {
@@ -365,6 +380,10 @@ LogicalResult VectorEmitter::emit() {
                           "tensors");
   if (isContraction()) {
     emitContraction();
+    return success();
+  }
+  if (isDepthwise()) {
+    emitDepthwise();
     return success();
   }
   if (isTransposition()) {

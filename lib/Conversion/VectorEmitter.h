@@ -48,6 +48,18 @@ public:
 private:
   bool isContraction();
   void emitContraction();
+  /// Whether vectors along the lanes are multiplied by such: a depthwise
+  /// convolution.
+  bool isDepthwise();
+  void emitDepthwise();
+  /// Some pixels of a row of its result, from `first` on, of one panel; the
+  /// result with those stored in it.
+  Value emitPixels(Value first, int64_t pixels, Loops loops, Value out);
+  /// Finds what follows the product and begins where that ends; the tensor that
+  /// the result is to be stored in.
+  Value takeEpilogue();
+  /// `result` instead of the product and what follows it, which are erased.
+  void replaceWith(Value result);
   /// Computes a tile of the result, and what follows; the result with that
   /// stored in it.
   Value emitTile(const TileSite &site, Loops loops, Value out);
@@ -76,6 +88,13 @@ private:
       function_ref<void(Value k, int64_t size, MutableArrayRef<Value> sums)>;
   SmallVector<Value> sumOverDepth(int64_t count, VectorType type, int64_t parts,
                                   int64_t steps, Loops &loops, AddSteps add);
+  /// Whether rows of rows are multiplied: the sums of a convolution, or of
+  /// patches.
+  bool isConvolution() const { return reduction.size() > 1; }
+  /// Tells LLVM not to unroll the loop with these results, nor those in it: of
+  /// a few steps over k it would unroll all, find numbers that several of them
+  /// load, keep those, and spill sums.
+  void keepRolled(ValueRange results);
   /// What follows the product, for `value` of the result's element at `loops`;
   /// the result with that stored in it.
   Value finish(Value value, const Loops &loops, Value out);
@@ -216,6 +235,7 @@ private:
   // Whether inputs are of the weight's type, and multiplied as they are; and
   // unsigned.
   bool isDot = false, isUnsigned = false;
+  int64_t pixelStride = 0; // Of a depthwise convolution, along a row.
   RegisterTile tile;
   int64_t prefetchedLanes = 0; // in each step over k
   /// Element-wise generics that read the result and nothing else does.
@@ -231,6 +251,9 @@ inline Value joinVectors(ImplicitLocOpBuilder &b, Value x, Value y) {
 
 /// Vectors of one size side by side, a power of two of them.
 Value joinVectors(ImplicitLocOpBuilder &b, ArrayRef<Value> pieces);
+
+/// Whether `value` is filled with zeros.
+bool isZeroFill(Value value);
 
 /// Whether the op sums products: out + a * b, of floats or integers, either
 /// factor perhaps extended to the type of the sum.

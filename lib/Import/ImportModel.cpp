@@ -48,6 +48,7 @@ private:
   /// The parameter `name`; null if the model has none of that name.
   Value param(const Twine &name);
   Value layerNorm(Value x, const Twine &name);
+  Value stem(Value image);
   Value embed(Value image);
   Value attention(Value x, int64_t block);
   /// A branch's output times its gamma, if it has one.
@@ -96,8 +97,35 @@ Value ModelBuilder::layerNorm(Value x, const Twine &name) {
                              param(name + ".bias"), spec.layerNormEps);
 }
 
+Value ModelBuilder::stem(Value image) {
+  SmallVector<Value> maps{image};
+  for (auto [i, layer] : llvm::enumerate(spec.stem)) {
+    std::string conv = ("stem." + Twine(i) + ".conv.").str(),
+                bn = ("stem." + Twine(i) + ".bn.").str();
+    const MapSize &size = layer.output;
+    Value x = ConvOp::create(
+        b, tensorOf({size.channels, size.height, size.width}), maps.back(),
+        param(conv + "weight"), param(conv + "bias"),
+        ArrayRef<int64_t>{layer.strideHeight, layer.strideWidth},
+        ArrayRef<int64_t>{layer.paddingHeight, layer.paddingWidth},
+        layer.depthwise);
+    if (layer.batchNorm)
+      x = BatchNormOp::create(b, x, param(bn + "weight"), param(bn + "bias"),
+                              param(bn + "running_mean"),
+                              param(bn + "running_var"),
+                              APFloat(layer.batchNormEps));
+    if (layer.activation)
+      x = ActivateOp::create(b, x,
+                             static_cast<moe::Activation>(*layer.activation));
+    if (layer.residual)
+      x = arith::AddFOp::create(b, maps.end()[-layer.residual], x);
+    maps.push_back(x);
+  }
+  return maps.back();
+}
+
 Value ModelBuilder::embed(Value image) {
-  Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), image,
+  Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), stem(image),
                                  param("patch_embed.proj.weight"),
                                  param("patch_embed.proj.bias"), /*prefix=*/0);
   auto addPosition = [&] { x = PositionOp::create(b, x, param("pos_embed")); };

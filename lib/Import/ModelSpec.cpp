@@ -72,6 +72,17 @@ std::string moe::makeCIdentifier(StringRef text) {
   return name;
 }
 
+ArrayRef<std::pair<StringRef, ActivationKind>> moe::activationNames() {
+  static const std::pair<StringRef, ActivationKind> names[] = {
+      {"gelu", ActivationKind::Gelu},
+      {"gelu_tanh", ActivationKind::GeluTanh},
+      {"quick_gelu", ActivationKind::QuickGelu},
+      {"relu", ActivationKind::Relu},
+      {"silu", ActivationKind::Silu},
+      {"hardswish", ActivationKind::Hardswish}};
+  return names;
+}
+
 //===----------------------------------------------------------------------===//
 // The whole
 //===----------------------------------------------------------------------===//
@@ -108,19 +119,31 @@ static void readSizes(SpecContext &context, FieldReader &fields,
                       ModelSpec &spec) {
   std::tie(spec.imageHeight, spec.imageWidth) =
       fields.size("image_size", maxImageSize);
+  spec.numChannels = fields.integer("num_channels", 1, maxChannels, 3);
+  readStem(context, fields, spec);
+  std::optional<std::pair<int64_t, int64_t>> patch;
+  if (!spec.stem.empty())
+    patch = {1, 1};
   std::tie(spec.patchHeight, spec.patchWidth) =
-      fields.size("patch_size", maxImageSize);
+      fields.size("patch_size", maxImageSize, patch);
   auto describe = [](int64_t height, int64_t width) {
     return std::to_string(height) + " x " + std::to_string(width);
   };
-  if (spec.imageHeight % spec.patchHeight || spec.imageWidth % spec.patchWidth)
+  MapSize map = spec.map();
+  bool isWhole =
+      map.height % spec.patchHeight == 0 && map.width % spec.patchWidth == 0;
+  if (!isWhole && !spec.stem.empty())
+    fields.error("patch_size", "expected a divisor of the stem's map, " +
+                                   describe(map.height, map.width) +
+                                   ", found " +
+                                   describe(spec.patchHeight, spec.patchWidth));
+  else if (!isWhole)
     fields.error("image_size", "expected a multiple of patch_size, " +
                                    describe(spec.patchHeight, spec.patchWidth) +
                                    ", found " +
                                    describe(spec.imageHeight, spec.imageWidth));
   readTokens(context, fields, spec);
 
-  spec.numChannels = fields.integer("num_channels", 1, maxChannels, 3);
   spec.hiddenSize = fields.integer("hidden_size", 1, maxHiddenSize);
   spec.numLayers = fields.integer("num_hidden_layers", 1, maxLayers);
   spec.numHeads = fields.integer("num_attention_heads", 1, maxHiddenSize);
@@ -134,14 +157,14 @@ static void readSizes(SpecContext &context, FieldReader &fields,
 }
 
 /// The names of layers that can have a precision of their own: those of linear
-/// layers but routers, and of what they are part of. Experts of a block have
-/// theirs together, since they share their code.
+/// layers but routers and the stem, and of what they are part of. Experts of a
+/// block have theirs together, since they share their code.
 static llvm::StringSet<> namesOfLayers(const ModelSpec &spec) {
   llvm::StringSet<> names;
   for (const ExpectedTensor &tensor : expectedTensors(spec)) {
     auto [layer, kind] = StringRef(tensor.name).rsplit('.');
     if (kind != "weight" || tensor.shape.size() < 2 ||
-        layer.ends_with("router"))
+        layer.ends_with("router") || layer.starts_with("stem."))
       continue;
     if (size_t expert = layer.find(".experts."); expert != StringRef::npos)
       layer = layer.take_front(expert + StringRef(".experts").size());
@@ -191,14 +214,8 @@ static void readModel(SpecContext &context, const JsonValue &root,
   readName(fields, path, spec);
   readSizes(context, fields, spec);
   spec.qkvBias = fields.boolean("qkv_bias", true);
-  static const std::pair<StringRef, ModelSpec::Activation> activations[] = {
-      {"gelu", ModelSpec::Activation::Gelu},
-      {"gelu_tanh", ModelSpec::Activation::GeluTanh},
-      {"quick_gelu", ModelSpec::Activation::QuickGelu},
-      {"relu", ModelSpec::Activation::Relu},
-      {"silu", ModelSpec::Activation::Silu}};
   spec.activation =
-      fields.choice<ModelSpec::Activation>("hidden_act", activations)
+      fields.choice<ActivationKind>("hidden_act", activationNames())
           .value_or(ModelSpec::Activation::Gelu);
   if (const JsonValue *eps = fields.get("layer_norm_eps"))
     spec.layerNormEps = fields.asNumber(*eps, fields.pathOf("layer_norm_eps"),

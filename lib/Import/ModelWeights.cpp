@@ -41,6 +41,19 @@ public:
     if (bias)
       add(name + ".bias", {out});
   }
+  /// A convolution and its batch normalisation.
+  void addStemLayer(const llvm::Twine &name, const StemLayer &layer) {
+    int64_t out = layer.output.channels;
+    add(name + ".conv.weight", {out, layer.depthwise ? 1 : layer.input.channels,
+                                layer.kernelHeight, layer.kernelWidth});
+    if (layer.bias)
+      add(name + ".conv.bias", {out});
+    if (!layer.batchNorm)
+      return;
+    addNorm(name + ".bn", out);
+    add(name + ".bn.running_mean", {out});
+    add(name + ".bn.running_var", {out});
+  }
   /// The two layers of an MLP or of an expert.
   void addMlp(const llvm::Twine &name, int64_t size, int64_t hidden) {
     addLinear(name + ".fc1", hidden, size);
@@ -52,6 +65,8 @@ public:
 std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
   int64_t d = spec.hiddenSize;
   TensorList list;
+  for (auto [i, layer] : llvm::enumerate(spec.stem))
+    list.addStemLayer("stem." + llvm::Twine(i), layer);
   if (spec.classToken)
     list.add("cls_token", {1, 1, d});
   if (spec.distillationToken)
@@ -61,7 +76,7 @@ std::vector<ExpectedTensor> moe::expectedTensors(const ModelSpec &spec) {
   list.add("pos_embed",
            {1, spec.noEmbedClass ? spec.numPatches() : spec.numTokens(), d});
   list.add("patch_embed.proj.weight",
-           {d, spec.numChannels, spec.patchHeight, spec.patchWidth});
+           {d, spec.map().channels, spec.patchHeight, spec.patchWidth});
   if (spec.patchBias)
     list.add("patch_embed.proj.bias", {d});
   if (spec.preNorm)
@@ -208,6 +223,10 @@ LogicalResult moe::checkWeights(const ModelSpec &spec, const WeightFiles &files,
     sink({InputError::Severity::Warning, files.path().str(), where.str(),
           message.str()});
   };
+  // How many batches the statistics are of: PyTorch's files have it.
+  for (size_t i = 0; i < spec.stem.size(); ++i)
+    if (spec.stem[i].batchNorm)
+      used.insert(("stem." + llvm::Twine(i) + ".bn.num_batches_tracked").str());
   SmallVector<StringRef> unused;
   for (StringRef name : files.tensorNames())
     if (!used.contains(name))

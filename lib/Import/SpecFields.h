@@ -19,6 +19,12 @@ namespace mlir::moe {
 // specification cannot ask for more memory than its file and weights justify.
 inline constexpr int64_t maxImageSize = 16384;
 inline constexpr int64_t maxChannels = 1024;
+inline constexpr size_t maxStemLayers = 64;
+inline constexpr int64_t maxStemChannels = 4096;
+inline constexpr int64_t maxKernelSize = 64;
+/// Of the image before a stem and of each map in it, with the channels in lanes
+/// of 16.
+inline constexpr int64_t maxMapValues = int64_t(1) << 28;
 inline constexpr int64_t maxTokens = 65536;
 inline constexpr int64_t maxRegisterTokens = 1024;
 inline constexpr int64_t maxHiddenSize = 65536;
@@ -88,18 +94,23 @@ public:
   }
 
   /// An integer, or a list [height, width].
-  std::pair<int64_t, int64_t> size(StringRef key, int64_t max) {
+  std::pair<int64_t, int64_t>
+  size(StringRef key, int64_t max,
+       std::optional<std::pair<int64_t, int64_t>> fallback = std::nullopt,
+       int64_t min = 1) {
     const JsonValue *value = get(key);
     if (!value) {
+      if (fallback)
+        return *fallback;
       error(key, "missing; expected an integer or [height, width]");
       return {1, 1};
     }
     if (value->kind == JsonScalar::Kind::Array) {
       if (value->items.size() == 2)
-        return {
-            asInteger(value->items[0], jsonElementPath(pathOf(key), 0), 1, max),
-            asInteger(value->items[1], jsonElementPath(pathOf(key), 1), 1,
-                      max)};
+        return {asInteger(value->items[0], jsonElementPath(pathOf(key), 0), min,
+                          max),
+                asInteger(value->items[1], jsonElementPath(pathOf(key), 1), min,
+                          max)};
       error(key, "expected an integer or [height, width], found a list of " +
                      llvm::Twine(value->items.size()));
       return {1, 1};
@@ -109,7 +120,7 @@ public:
                      value->describe());
       return {1, 1};
     }
-    int64_t side = asInteger(*value, pathOf(key), 1, max);
+    int64_t side = asInteger(*value, pathOf(key), min, max);
     return {side, side};
   }
 
@@ -200,6 +211,12 @@ void readPoolAndHead(SpecContext &context, FieldReader &fields,
 /// `moe`: the mixture-of-experts part. The sizes of `spec` are known.
 MoESpec readMoE(SpecContext &context, const JsonValue &object,
                 const ModelSpec &spec);
+
+/// `stem`, if there is one. The image's size and channels are known.
+void readStem(SpecContext &context, FieldReader &fields, ModelSpec &spec);
+
+/// The names of activations, as `hidden_act` and the stem have them.
+ArrayRef<std::pair<StringRef, ActivationKind>> activationNames();
 
 /// `preprocess`, which may be null.
 void readPreprocess(SpecContext &context, const JsonValue *object,

@@ -1,5 +1,7 @@
 //===- FoldConstants.cpp - Fold constants into weights --------------------===//
 
+#include "FoldBatchNorm.h"
+
 #include "moe/Transforms/DeriveParam.h"
 #include "moe/Transforms/Passes.h"
 
@@ -310,6 +312,7 @@ namespace {
 struct FoldConstants : moe::impl::FoldConstantsBase<FoldConstants> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    foldBatchNorms(module);
     Folder folder(module);
     // LayerNorm first: its shift becomes part of the query's bias, which the
     // scale must reach too.

@@ -4,6 +4,7 @@
     multiply_adds.py --moe-compile build/bin/moe-compile --work DIR
 """
 
+import math
 import os
 
 import harness
@@ -12,6 +13,7 @@ import random_model
 import random_specs
 
 BASE = dict(random_specs.BASE, moe=random_specs.MOE)
+
 
 def patch(router, **fields):
     """Experts of several widths and an MLP beside them, for patches alone."""
@@ -23,6 +25,12 @@ UNEQUAL = {
     "expert_intermediate_sizes": [7, 40, 64, 9],
     "shared_expert_intermediate_size": 20,
 }
+
+STEM = [
+    {"out_channels": 5, "stride": 2},
+    {"depthwise": True, "kernel_size": [1, 3], "padding": 0},
+    {"out_channels": 7, "kernel_size": 1},
+]
 
 # Name, what differs from BASE, and whether the last block's attention does
 # without keys and values.
@@ -39,6 +47,7 @@ CASES = [
     ("the two widest", {"moe": dict(random_specs.MOE, top_k=2, **UNEQUAL)}, True),
     ("experts choose", patch("expert_choice", capacity_factor=1.5), False),
     ("slots", patch("soft", slots_per_expert=3), False),
+    ("a stem", {"stem": STEM, "patch_size": 2}, True),
 ]
 
 
@@ -76,7 +85,10 @@ def count(spec, few):
     queries = spec.tokens if spec.pool_include_prefix else spec.patches
     if spec.pool == "cls":
         queries = 2 if spec.distillation_head else 1
-    total = spec.patches * width * spec.channels * spec.patch[0] * spec.patch[1]
+    total = spec.patches * width * spec.map[0] * spec.patch[0] * spec.patch[1]
+    for layer in spec.stem:
+        inputs = 1 if layer.depthwise else layer.source[0]
+        total += math.prod(layer.size) * inputs * math.prod(layer.kernel)
     for layer in range(spec.layers):
         last = layer == spec.layers - 1
         rows = queries if last else tokens

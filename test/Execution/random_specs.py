@@ -25,6 +25,7 @@ import numpy as np
 import harness
 import oracle
 import random_model
+import stem_specs
 import variants
 
 BASE = {
@@ -213,6 +214,16 @@ PATCH_COVERAGE = [
 ]
 
 
+STEM_COVERAGE = [
+    row(moe={} if i % 2 else None, dtype=("f32", "mixed")[i % 3 == 2], **fields)
+    for i, fields in enumerate(stem_specs.COVERAGE)
+]
+for _data, _ in STEM_COVERAGE:
+    if _data["patch_size"] == BASE["patch_size"]:
+        del _data["patch_size"]  # its default with a stem
+COVERAGE = {"image": IMAGE_COVERAGE, "patch": PATCH_COVERAGE, "stem": STEM_COVERAGE}
+
+
 # In lower precision, the part of the answers in which f32's noise turns no
 # rounding; of larger models some always are.
 SAME = 0.6
@@ -314,10 +325,14 @@ def random_spec(rng, routing):
 
 
 def all_specs(routing, count, seed):
-    coverage = IMAGE_COVERAGE if routing == "image" else PATCH_COVERAGE
-    specs = list(coverage[:count])
+    specs = list(COVERAGE[routing][:count])
     for i in range(len(specs), count):
-        specs.append(random_spec(np.random.default_rng([seed, i]), routing))
+        rng = np.random.default_rng([seed, i])
+        if routing == "stem":
+            data, dtype = random_spec(rng, _pick(rng, "image", "patch"))
+            specs.append((stem_specs.add_random_stem(rng, data), dtype))
+        else:
+            specs.append(random_spec(rng, routing))
     return specs
 
 
@@ -366,13 +381,15 @@ def describe(data, dtype):
     fields = {k: v for k, v in data.items() if k != "moe"}
     size = lambda v: "x".join(map(str, v)) if isinstance(v, list) else str(v)
     parts = [
-        f"image {size(fields['image_size'])}/{size(fields['patch_size'])}"
+        f"image {size(fields['image_size'])}/{size(fields.get('patch_size', 1))}"
         f" c{fields['num_channels']}",
         f"D{fields['hidden_size']} h{fields['num_attention_heads']}"
         f" f{fields['intermediate_size']} L{fields['num_hidden_layers']}",
         f"{fields.get('hidden_act', 'gelu')} {dtype}",
     ]
     parts += [f"{name} {data[name]}" for name in variants.FIELDS if data.get(name)]
+    if "stem" in data:
+        parts.append(f"stem {json.dumps(data['stem'])}")
     if "moe" in data:
         moe = data["moe"]
         kind = moe.get("router", {}).get("type", f"k{moe.get('top_k', 1)}")
@@ -505,7 +522,12 @@ def parse_args():
     add = parser.add_argument
     add("--moe-compile", required=True, metavar="PATH")
     add("--work", required=True, metavar="DIR", help="models and binaries go here")
-    add("--routing", choices=("image", "patch"), default="image")
+    add(
+        "--routing",
+        choices=tuple(COVERAGE),
+        default="image",
+        help="or models with a stem, of either routing",
+    )
     add("--count", type=int, help="specifications in all; default: the coverage's")
     add("--seed", type=int, default=1)
     add("--start", type=int, default=0, help="first specification to run")
@@ -521,8 +543,7 @@ def parse_args():
 
 def main():
     args = parse_args()
-    coverage = IMAGE_COVERAGE if args.routing == "image" else PATCH_COVERAGE
-    count = len(coverage) if args.count is None else args.count
+    count = len(COVERAGE[args.routing]) if args.count is None else args.count
     specs = all_specs(args.routing, count, args.seed)
     checker = Checker(args)
     passed = failed = undecided = 0

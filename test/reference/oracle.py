@@ -26,6 +26,58 @@ def _pair(value):
 
 
 @dataclass
+class StemLayer:
+    """A layer of the convolutional stem."""
+
+    source: tuple  # (channels, height, width) of its input
+    size: tuple  # of its output
+    kernel: tuple
+    stride: tuple
+    padding: tuple
+    depthwise: bool
+    bias: bool
+    batch_norm: bool
+    eps: float
+    act: str
+    residual: int  # layers whose input is added, or 0
+
+
+def parse_stem(data, size):
+    """The layers of `stem` for an image of (channels, height, width)."""
+    layers = []
+    for item in data:
+        depthwise = item.get("depthwise", False)
+        batch_norm = item.get("batch_norm", True)
+        kernel = _pair(item.get("kernel_size", 3))
+        stride = _pair(item.get("stride", 1))
+        padding = _pair(item.get("padding", [(k - 1) // 2 for k in kernel]))
+        channels = size[0] if depthwise else item["out_channels"]
+        source, size = size, (
+            channels,
+            *(
+                (n + 2 * p - k) // s + 1
+                for n, p, k, s in zip(size[1:], padding, kernel, stride)
+            ),
+        )
+        layers.append(
+            StemLayer(
+                source=source,
+                size=size,
+                kernel=kernel,
+                stride=stride,
+                padding=padding,
+                depthwise=depthwise,
+                bias=item.get("bias", not batch_norm),
+                batch_norm=batch_norm,
+                eps=item.get("batch_norm_eps", 1e-5),
+                act=item.get("activation", "none"),
+                residual=item.get("residual", 0),
+            )
+        )
+    return layers
+
+
+@dataclass
 class Spec:
     """The specification with every default filled in."""
 
@@ -70,10 +122,16 @@ class Spec:
     expert_widths: list = field(default_factory=list)  # [] = intermediate
     precision: str = "f32"  # of the products with a weight
     layer_precisions: dict = field(default_factory=dict)  # name -> its own
+    stem: list = field(default_factory=list)  # of StemLayer
+
+    @property
+    def map(self):
+        """Channels, height and width of what is cut into patches."""
+        return self.stem[-1].size if self.stem else (self.channels, *self.image)
 
     @property
     def patches(self):
-        return (self.image[0] // self.patch[0]) * (self.image[1] // self.patch[1])
+        return (self.map[1] // self.patch[0]) * (self.map[2] // self.patch[1])
 
     @property
     def prefix(self):
@@ -117,7 +175,7 @@ def parse_spec(data, folder="."):
     class_token = data.get("class_token", True)
     spec = Spec(
         image=_pair(data["image_size"]),
-        patch=_pair(data["patch_size"]),
+        patch=_pair(data["patch_size"] if "stem" not in data else data.get("patch_size", 1)),
         channels=data.get("num_channels", 3),
         hidden=data["hidden_size"],
         layers=data["num_hidden_layers"],
@@ -144,6 +202,7 @@ def parse_spec(data, folder="."):
     spec.distillation_head = data.get("distillation_head", spec.distillation_token)
     if spec.head == "none":
         spec.classes = spec.hidden
+    spec.stem = parse_stem(data.get("stem", []), (spec.channels, *spec.image))
     precision = data.get("precision", {})
     if isinstance(precision, dict):
         spec.layer_precisions = precision
@@ -197,6 +256,7 @@ ACTIVATIONS = {
     "quick_gelu": lambda x: x * _sigmoid(1.702 * x),
     "relu": lambda x: np.maximum(x, 0),
     "silu": lambda x: x * _sigmoid(x),
+    "hardswish": lambda x: x * np.clip(x + 3, 0, 6) / 6,
 }
 
 
@@ -284,10 +344,47 @@ class Model:
         hidden = ACTIVATIONS[self.spec.act](self._linear(name + ".fc1", x))
         return self._linear(name + ".fc2", hidden)
 
+    def _convolved(self, layer, name, x):
+        weight = self.weights[name + ".weight"]
+        x = np.pad(x, [(0, 0)] + [(p, p) for p in layer.padding])
+        y = np.zeros(layer.size)
+        _, height, width = layer.size
+        for u in range(layer.kernel[0]):
+            for v in range(layer.kernel[1]):
+                rows = slice(u, u + (height - 1) * layer.stride[0] + 1, layer.stride[0])
+                columns = slice(v, v + (width - 1) * layer.stride[1] + 1, layer.stride[1])
+                seen, taps = x[:, rows, columns], weight[:, :, u, v]
+                if layer.depthwise:
+                    y += taps[:, :, None] * seen
+                else:
+                    y += np.tensordot(taps, seen, 1)
+        if layer.bias:
+            y += self.weights[name + ".bias"][:, None, None]
+        return y
+
+    def _stem(self, image):
+        maps = [image]
+        for i, layer in enumerate(self.spec.stem):
+            x = self._convolved(layer, f"stem.{i}.conv", maps[-1])
+            if layer.batch_norm:
+                gamma, beta, mean, variance = (
+                    self.weights[f"stem.{i}.bn.{kind}"][:, None, None]
+                    for kind in ("weight", "bias", "running_mean", "running_var")
+                )
+                x = (x - mean) / np.sqrt(variance + layer.eps) * gamma + beta
+            if layer.act != "none":
+                x = ACTIVATIONS[layer.act](x)
+            if layer.residual:
+                x = x + maps[-layer.residual]
+            maps.append(x)
+        return maps[-1]
+
     def _embed(self, image):
         s = self.spec
-        rows, columns = s.image[0] // s.patch[0], s.image[1] // s.patch[1]
-        x = image.reshape(s.channels, rows, s.patch[0], columns, s.patch[1])
+        channels, height, width = s.map
+        rows, columns = height // s.patch[0], width // s.patch[1]
+        x = self._stem(image)
+        x = x.reshape(channels, rows, s.patch[0], columns, s.patch[1])
         x = x.transpose(1, 3, 0, 2, 4).reshape(rows * columns, -1)
         x = self._linear("patch_embed.proj", x)
         position = self.weights["pos_embed"][0]
@@ -563,6 +660,8 @@ class LowModel(Model):
             layer, _, kind = name.rpartition(".")
             if kind != "weight" or weight.ndim == 1 or layer.endswith("router"):
                 continue
+            if layer.startswith("stem."):  # always f32
+                continue
             weight = weight.reshape(len(weight), -1)
             own = self._precision_of(layer, precision or self.spec.precision)
             if own == "bf16":
@@ -592,7 +691,8 @@ class LowModel(Model):
             numbers, steps = quantize(x)
             self._doubt(x, steps)
             return (numbers @ weight.T) * steps * scales.T[0]
-        if name == "patch_embed.proj" and self._rounds_inputs:
+        is_image = name == "patch_embed.proj" and not self.spec.stem
+        if is_image and self._rounds_inputs:
             x = round_bf16(x)  # no doubts: f32 has the pixels as they are
         elif self._rounds_inputs:
             exponent = np.frexp(x)[1]
@@ -634,6 +734,15 @@ def weight_shapes(spec):
         linear(name + ".fc1", width, d)
         linear(name + ".fc2", d, width)
 
+    for i, layer in enumerate(spec.stem):
+        inputs = 1 if layer.depthwise else layer.source[0]
+        outputs = (layer.size[0],)
+        shapes[f"stem.{i}.conv.weight"] = (*outputs, inputs, *layer.kernel)
+        if layer.bias:
+            shapes[f"stem.{i}.conv.bias"] = outputs
+        if layer.batch_norm:
+            for kind in ("weight", "bias", "running_mean", "running_var"):
+                shapes[f"stem.{i}.bn.{kind}"] = outputs
     if spec.class_token:
         shapes["cls_token"] = (1, 1, d)
     if spec.distillation_token:
@@ -642,7 +751,7 @@ def weight_shapes(spec):
         shapes["reg_token"] = (1, spec.registers, d)
     positions = spec.patches if spec.no_embed_class else spec.tokens
     shapes["pos_embed"] = (1, positions, d)
-    shapes["patch_embed.proj.weight"] = (d, spec.channels, *spec.patch)
+    shapes["patch_embed.proj.weight"] = (d, spec.map[0], *spec.patch)
     if spec.patch_bias:
         shapes["patch_embed.proj.bias"] = (d,)
     if spec.pre_norm:

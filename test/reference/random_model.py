@@ -25,9 +25,13 @@ def random_weights(spec, seed):
     weights = {}
     for name, shape in oracle.weight_shapes(spec).items():
         values = rng.standard_normal(shape)
-        is_norm = "norm" in name
+        is_norm = "norm" in name or ".bn." in name
         if name == "pos_embed":
             values *= 0.5
+        elif name.endswith(".running_mean"):
+            values *= 0.2
+        elif name.endswith(".running_var"):
+            values = np.exp(0.5 * values)
         elif is_norm and name.endswith(".weight"):
             values = 1 + 0.25 * np.clip(values, -3, 3)
         elif name.endswith(".bias"):

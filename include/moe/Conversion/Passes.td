@@ -83,7 +83,7 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     "row of the target table: a CPU's name">];
   let dependentDialects = ["::mlir::moe::MoEDialect",
     "::mlir::amx::AMXDialect", "::mlir::memref::MemRefDialect",
-    "::mlir::vector::VectorDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+    "::mlir::LLVM::LLVMDialect", "::mlir::vector::VectorDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
     "::mlir::arith::ArithDialect", "::mlir::ub::UBDialect",
     "::mlir::bufferization::BufferizationDialect"];
 }

@@ -34,7 +34,8 @@ def MoE_Activation : I32EnumAttr<"Activation", "activation of an MLP", [
     I32EnumAttrCase<"GeluTanh", 1, "gelu_tanh">,
     I32EnumAttrCase<"QuickGelu", 2, "quick_gelu">,
     I32EnumAttrCase<"Relu", 3, "relu">,
-    I32EnumAttrCase<"Silu", 4, "silu">]> {
+    I32EnumAttrCase<"Silu", 4, "silu">,
+    I32EnumAttrCase<"Hardswish", 5, "hardswish">]> {
   let cppNamespace = "::mlir::moe";
   let genSpecializedAttr = 0;
 }

@@ -922,7 +922,7 @@ def CollectOp : MoE_Op<"collect", [Pure]> {
 def ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["input", "result"]>]> {
   let summary = "an activation function of each value";
   let description = [{
-    As between the layers of `moe.mlp`.
+    As between the layers of `moe.mlp`, of tokens or of a map.
 
     Example:
 
@@ -930,8 +930,8 @@ def ActivateOp : MoE_Op<"activate", [Pure, AllTypesMatch<["input", "result"]>]> 
     %h = moe.activate %y gelu : tensor<50x768xf32>
     ```
   }];
-  let arguments = (ins F32Matrix:$input, MoE_ActivationAttr:$activation);
-  let results = (outs F32Matrix:$result);
+  let arguments = (ins F32MatrixLike:$input, MoE_ActivationAttr:$activation);
+  let results = (outs F32MatrixLike:$result);
   let assemblyFormat = "$input $activation attr-dict `:` type($input)";
 }
 
@@ -1340,5 +1340,7 @@ def PadChannelsOp : MoE_WeightOp<"pad_channels"> {
   let assemblyFormat =
       "$input `group` $group attr-dict `:` type($input) `->` type($result)";
 }
+
+include "moe/Dialect/StemOps.td"
 
 #endif // MOE_DIALECT_MOEOPS_TD

@@ -57,6 +57,39 @@ struct MoESpec {
   SmallVector<int64_t> expertIntermediateSizes;
 };
 
+/// Gelu is the exact one (erf), QuickGelu is x * sigmoid(1.702 x), Hardswish
+/// x * relu6(x + 3) / 6.
+enum class ActivationKind { Gelu, GeluTanh, QuickGelu, Relu, Silu, Hardswish };
+
+/// The size of the image, or of what a layer of the stem makes of it.
+struct MapSize {
+  int64_t channels = 0, height = 0, width = 0;
+  bool operator==(const MapSize &other) const {
+    return channels == other.channels && height == other.height &&
+           width == other.width;
+  }
+};
+
+/// A layer of the convolutional stem: convolution, batch normalisation (Ioffe
+/// and Szegedy 2015), activation and residual sum (He et al. 2016), in that
+/// order.
+struct StemLayer {
+  MapSize input, output;
+  int64_t kernelHeight = 3, kernelWidth = 3;
+  int64_t strideHeight = 1, strideWidth = 1;
+  /// Zeros on each side; less than the kernel.
+  int64_t paddingHeight = 1, paddingWidth = 1;
+  /// Each channel is convolved by itself.
+  bool depthwise = false;
+  bool bias = false;
+  bool batchNorm = true;
+  double batchNormEps = 1e-5;
+  std::optional<ActivationKind> activation;
+  /// Adds the input of so many layers, this one included, to what they make of
+  /// it, which has the same size; 0: nothing.
+  int64_t residual = 0;
+};
+
 /// How the generated executable turns an image into the model's input.
 struct PreprocessSpec {
   /// Pixels of the shorter side after resizing, at least the larger side of the
@@ -75,8 +108,7 @@ struct PreprocessSpec {
 /// small enough for any product that describes a tensor of the model, and the
 /// number of all its parameters, to fit in an int64_t.
 struct ModelSpec {
-  /// Gelu is the exact one (erf), QuickGelu is x * sigmoid(1.702 x).
-  enum class Activation { Gelu, GeluTanh, QuickGelu, Relu, Silu };
+  using Activation = moe::ActivationKind;
   /// Mean and Max are over the patch tokens (see poolIncludesPrefix); AvgMax is
   /// half the sum of both.
   enum class Pool { Cls, Mean, Max, AvgMax };
@@ -86,8 +118,11 @@ struct ModelSpec {
   /// The name before it was made an identifier.
   std::string displayName;
 
-  /// Pixels; the image's sizes are multiples of the patch's.
+  /// Pixels.
   int64_t imageHeight = 0, imageWidth = 0;
+  /// What the image goes through before it is cut into patches; may be empty.
+  std::vector<StemLayer> stem;
+  /// The map's sizes are multiples of it.
   int64_t patchHeight = 0, patchWidth = 0;
   int64_t numChannels = 3;
   /// D; a multiple of numHeads.
@@ -142,9 +177,14 @@ struct ModelSpec {
   /// of the pair ("blocks.11", "blocks.3.attn.qkv"); the longest name counts.
   std::vector<std::pair<std::string, Precision>> layerPrecisions;
 
+  /// What is cut into patches: what the stem makes of the image, or the image.
+  MapSize map() const {
+    return stem.empty() ? MapSize{numChannels, imageHeight, imageWidth}
+                        : stem.back().output;
+  }
   /// Patch tokens of an image.
   int64_t numPatches() const {
-    return (imageHeight / patchHeight) * (imageWidth / patchWidth);
+    return (map().height / patchHeight) * (map().width / patchWidth);
   }
   /// The model's own tokens, before the patches: class and distillation token,
   /// registers.

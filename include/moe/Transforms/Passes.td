@@ -15,6 +15,8 @@ def FoldConstants : Pass<"moe-fold-constants", "::mlir::ModuleOp"> {
       every expert's first layer);
     - the factors of a `moe.layer_scale` go into the last weight and bias of its
       branch (of every expert's);
+    - a batch normalisation goes into the weight and bias of the convolution before
+      it;
     - class token and the like, position embedding and the patch embedding's bias
       become one table of offsets, a row per token.
 

@@ -136,7 +136,8 @@ TEST(ModelSpec, Activations) {
       {"gelu_tanh", ModelSpec::Activation::GeluTanh},
       {"quick_gelu", ModelSpec::Activation::QuickGelu},
       {"relu", ModelSpec::Activation::Relu},
-      {"silu", ModelSpec::Activation::Silu}};
+      {"silu", ModelSpec::Activation::Silu},
+      {"hardswish", ModelSpec::Activation::Hardswish}};
   for (auto [name, activation] : cases)
     EXPECT_EQ(
         parseGood(specText({{"hidden_act", "\"" + std::string(name) + "\""}}))
@@ -405,8 +406,8 @@ TEST(ModelSpec, Values) {
        {{{"num_attention_heads", "16"}}, "num_attention_heads", "divisor"},
        {{{"hidden_act", "\"swish\""}},
         "hidden_act",
-        "\"gelu\", \"gelu_tanh\", \"quick_gelu\", \"relu\", \"silu\", found "
-        "\"swish\""},
+        "\"gelu\", \"gelu_tanh\", \"quick_gelu\", \"relu\", \"silu\", "
+        "\"hardswish\", found \"swish\""},
        {{{"layer_norm_eps", "-1e-6"}}, "layer_norm_eps", "at least 0"},
        {{{"layer_norm_eps", "1e300"}}, "layer_norm_eps", "finite"},
        {{{"pool", "\"sum\""}}, "pool", "\"cls\", \"mean\""},
