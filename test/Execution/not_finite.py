@@ -44,6 +44,19 @@ MODELS = {
         "num_experts": 3,
         "routing": "patch",
     },
+    "experts choose": {
+        "layers": {"last": 2},
+        "num_experts": 5,
+        "routing": "patch",
+        "capacity_factor": 1.5,
+        "router": {"type": "expert_choice"},
+    },
+    "slots": {
+        "layers": {"last": 2},
+        "num_experts": 5,
+        "routing": "patch",
+        "router": {"type": "soft"},
+    },
 }
 
 
@@ -71,6 +84,12 @@ def check_experts(spec, answer):
             assert len(entries) == spec.top_k, entries
             continue
         assert len({entry["expert"] for entry in entries}) == len(entries), entries
+        if spec.router_type != "top_k":
+            # All take as much as on any image.
+            size = spec.slots if spec.router_type == "soft" else spec.capacity
+            taken = [entry["tokens"] for entry in entries]
+            assert taken == spec.experts * [size], entries
+            continue
         assert all(1 <= entry["tokens"] <= spec.capacity for entry in entries), entries
         served = sum(entry["tokens"] for entry in entries)
         assert served <= spec.tokens * spec.top_k, entries

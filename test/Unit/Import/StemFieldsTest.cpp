@@ -246,7 +246,7 @@ std::string warnings(StringRef extra) {
   FailureOr<WeightStore> store = openText(fileFor(spec, extra), errors);
   EXPECT_TRUE(succeeded(store)) << errors.str();
   if (succeeded(store))
-    EXPECT_TRUE(succeeded(checkWeights(spec, *store, errors)));
+    EXPECT_TRUE(succeeded(checkWeights(spec, std::move(*store), errors)));
   return errors.str();
 }
 
