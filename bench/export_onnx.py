@@ -320,10 +320,32 @@ class Exporter:
         )
 
 
+def not_exported(spec):
+    """What the specification has that no graph here computes."""
+    has = {
+        "distillation_token": spec.distillation_token,
+        "num_register_tokens": spec.registers,
+        "no_embed_class": spec.no_embed_class,
+        "layer_scale": spec.layer_scale,
+        "qk_norm": spec.qk_norm,
+        "pre_norm": spec.pre_norm,
+        "patch_bias": not spec.patch_bias,
+        "fc_norm": spec.fc_norm,
+        "pool": spec.pool not in ("cls", "mean") or spec.pool_include_prefix,
+        "head": spec.head == "none",
+        "moe.router.type": spec.router_type != "top_k",
+        "moe.shared_expert_intermediate_size": spec.shared_width,
+        "moe.expert_intermediate_sizes": spec.expert_widths,
+    }
+    return [name for name, value in has.items() if value]
+
+
 def export(path, experts, out, int8=False):
     """Writes an ONNX form of the specification at `path` to `out`; without
     `experts` the first of its routing's forms."""
     spec = oracle.load_spec(path)
+    if unknown := not_exported(spec):
+        raise SystemExit(f"{path}: not exported: {', '.join(unknown)}")
     forms = FORMS[spec.routing]
     experts = experts or forms[0]
     if spec.moe_layers and experts not in forms:

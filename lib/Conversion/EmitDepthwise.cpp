@@ -139,6 +139,10 @@ void VectorEmitter::emitDepthwise() {
   int64_t taps = ranges[reduction.back()];
   // Taps, a pixel of the input, and the next one or a product.
   int64_t factors = (taps <= kMostTaps ? taps : 1) + 2;
+  // Where all factors are loaded, not read from memory as they are multiplied,
+  // LLVM loads those of the next part early.
+  if (cpu.fmaByLane)
+    factors += 4;
   int64_t most =
       std::clamp<int64_t>((cpu.registers - factors) / perPanel, 1, kMostPixels);
   int64_t pixels = llvm::divideCeil(width, llvm::divideCeil(width, most));

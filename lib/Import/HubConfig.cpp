@@ -2,8 +2,25 @@
 
 #include "HubConfig.h"
 
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Format.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/raw_ostream.h"
+
 using namespace mlir;
 using namespace mlir::moe;
+
+/// Of a folder that looks like transformers', but whose model is not known to
+/// be one of its.
+static void warnOfPreprocessor(SpecContext &context, StringRef path) {
+  SmallString<256> file(llvm::sys::path::parent_path(path));
+  llvm::sys::path::append(file, "preprocessor_config.json");
+  if (llvm::sys::fs::exists(file))
+    context.sink({InputError::Severity::Warning, path.str(), "architectures",
+                  "preprocessor_config.json and the names of classes are not "
+                  "used: expected \"ViTForImageClassification\" or another ViT "
+                  "or DeiT of transformers"});
+}
 
 void moe::translateHubConfig(SpecContext &context, JsonValue &root,
                              StringRef path) {
@@ -11,6 +28,8 @@ void moe::translateHubConfig(SpecContext &context, JsonValue &root,
     translateTimmConfig(context, root);
   else if (isHuggingFaceConfig(root))
     translateHuggingFaceConfig(context, root, path);
+  else if (root.find("model_type") && !root.find("preprocess"))
+    warnOfPreprocessor(context, path);
 }
 
 std::optional<JsonValue>
@@ -58,7 +77,7 @@ JsonValue moe::jsonValue(double value) {
   JsonValue result;
   result.kind = JsonScalar::Kind::Float;
   result.number = value;
-  result.text = std::to_string(value);
+  llvm::raw_string_ostream(result.text) << llvm::format("%g", value);
   return result;
 }
 

@@ -45,6 +45,11 @@ static bool translateArchitecture(SpecContext &context, JsonValue &root) {
                   "\"DeiTForImageClassificationWithTeacher\", \"DeiTModel\", "
                   "found " +
                       quoteForMessage(name));
+  // The architecture says it: nothing is overruled in silence.
+  for (StringRef key : {"distillation_token", "distillation_head", "head"})
+    if (root.find(key))
+      context.error(key, "expected no such field beside architectures, which "
+                         "say it");
   setMember(root, "distillation_token",
             jsonValue(StringRef(name).starts_with("DeiT")));
   setMember(root, "distillation_head", jsonValue(withTeacher));

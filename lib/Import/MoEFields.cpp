@@ -139,6 +139,15 @@ static void readExpertSizes(SpecContext &context, FieldReader &fields,
   for (size_t e = 0; e != sizes->items.size(); ++e)
     moe.expertIntermediateSizes.push_back(fields.asInteger(
         sizes->items[e], jsonElementPath(path, e), 1, maxIntermediateSize));
+  // Experts that differ have code of their own.
+  int64_t experts = int64_t(moe.layers.size()) * moe.numExperts;
+  if (!llvm::all_equal(moe.expertIntermediateSizes) &&
+      experts > maxUnequalExperts)
+    context.error(path, "expected one width, or at most " +
+                            llvm::Twine(maxUnequalExperts) +
+                            " experts in all blocks, found " +
+                            llvm::Twine(moe.layers.size()) + " x " +
+                            llvm::Twine(moe.numExperts));
 }
 
 /// How much each expert takes.

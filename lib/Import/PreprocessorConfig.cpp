@@ -75,12 +75,14 @@ SizeField ProcessorReader::readSize(StringRef key, int64_t fallback) {
   };
   if (value->kind != JsonScalar::Kind::Object)
     return expected(value->describe());
-  FieldReader edges(context, *value, fields.pathOf(key));
-  for (StringRef edge : value->keys)
+  JsonValue given = *value;
+  dropNulls(given);
+  FieldReader edges(context, given, fields.pathOf(key));
+  for (StringRef edge : given.keys)
     if (edge != "height" && edge != "width" && edge != "shortest_edge")
       return expected(quoteForMessage(edge));
   if (edges.get("shortest_edge")) {
-    if (value->items.size() > 1)
+    if (given.items.size() > 1)
       return expected("both");
     size.shortestEdge = edges.integer("shortest_edge", 1, maxImageSize);
     return size;

@@ -28,7 +28,9 @@ std::optional<std::string> moe::findShardIndex(StringRef path) {
 
 /// Whether `name` is a file beside the index and cannot be anything else.
 static bool isPlainFileName(StringRef name) {
-  return !name.empty() && name != "." && name != ".." &&
+  constexpr size_t maxLength = 255;
+  return !name.empty() && name.size() <= maxLength && name != "." &&
+         name != ".." &&
          name.find_first_of(StringRef("/\\\0", 3)) == StringRef::npos;
 }
 

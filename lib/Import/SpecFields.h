@@ -33,6 +33,7 @@ inline constexpr int64_t maxLayers = 4096;
 inline constexpr int64_t maxClasses = 1000000;
 inline constexpr int64_t maxExperts = 4096;
 inline constexpr int64_t maxTotalExperts = 65536;
+inline constexpr int64_t maxUnequalExperts = 256;
 inline constexpr int64_t maxParameters = int64_t(1) << 40;
 inline constexpr size_t maxNameLength = 200;
 inline constexpr uint64_t maxSpecBytes = 16 << 20;

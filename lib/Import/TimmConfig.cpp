@@ -40,6 +40,11 @@ private:
   const JsonValue *find(StringRef key, std::string &place);
 
   void readArchitecture();
+  /// Whether `model_args` has a value for `key`; null is none.
+  bool isGiven(StringRef key) {
+    const JsonValue *value = argumentFields.get(key);
+    return value && value->kind != JsonScalar::Kind::Null;
+  }
   void changeByArguments();
   void rejectOtherArguments();
   void readImage();
@@ -67,7 +72,11 @@ private:
 } // namespace
 
 JsonValue TimmReader::readWeights() {
-  const JsonValue *value = fields.objectField("pretrained_cfg");
+  const JsonValue *value = root.find("pretrained_cfg");
+  if (value && value->kind == JsonScalar::Kind::Null)
+    value = nullptr;
+  if (value)
+    value = fields.objectField("pretrained_cfg");
   JsonValue result = value ? *value : root;
   weightsPath = value ? "pretrained_cfg" : "";
   dropNulls(result);
@@ -75,7 +84,10 @@ JsonValue TimmReader::readWeights() {
 }
 
 JsonValue TimmReader::readArguments() {
-  const JsonValue *value = fields.objectField("model_args");
+  const JsonValue *value = root.find("model_args");
+  if (!value || value->kind == JsonScalar::Kind::Null)
+    return jsonObject();
+  value = fields.objectField("model_args");
   return value ? *value : jsonObject();
 }
 
@@ -104,10 +116,6 @@ void TimmReader::readArchitecture() {
 }
 
 void TimmReader::changeByArguments() {
-  auto isGiven = [&](StringRef key) {
-    const JsonValue *value = argumentFields.get(key);
-    return value && value->kind != JsonScalar::Kind::Null;
-  };
   auto integer = [&](StringRef key, int64_t min, int64_t max, int64_t &value) {
     if (isGiven(key))
       value = argumentFields.integer(key, min, max);
@@ -170,14 +178,17 @@ void TimmReader::rejectOtherArguments() {
   for (StringRef key : harmless)
     argumentFields.get(key);
   for (auto [key, value] : fixed)
-    if (argumentFields.boolean(key, value) != value)
+    if (isGiven(key) && argumentFields.boolean(key, value) != value)
       argumentFields.error(key, llvm::Twine("expected ") +
                                     (value ? "true" : "false") + ", found " +
                                     (value ? "false" : "true"));
   static const std::pair<StringRef, bool> norms[] = {{"layernorm", true}};
-  argumentFields.choice<bool>("norm_layer", norms);
+  // By this name it is timm's own, whatever the family has.
+  if (isGiven("norm_layer") && argumentFields.choice<bool>("norm_layer", norms))
+    a.layerNormEps = 1e-6;
   static const std::pair<StringRef, bool> positions[] = {{"learn", true}};
-  argumentFields.choice<bool>("pos_embed", positions);
+  if (isGiven("pos_embed"))
+    argumentFields.choice<bool>("pos_embed", positions);
   argumentFields.rejectUnknown();
 }
 
@@ -193,10 +204,10 @@ void TimmReader::readImage() {
       *sizes[i] = fields.asInteger(value->items[i], jsonElementPath(place, i),
                                    1, i == 0 ? maxChannels : maxImageSize);
   }
-  if (argumentFields.get("img_size"))
+  if (isGiven("img_size"))
     std::tie(image.height, image.width) =
         argumentFields.size("img_size", maxImageSize);
-  if (argumentFields.get("in_chans"))
+  if (isGiven("in_chans"))
     image.channels = argumentFields.integer("in_chans", 1, maxChannels);
 }
 
@@ -253,7 +264,8 @@ std::optional<JsonValue> TimmReader::readLabels() {
 
 void TimmReader::readClasses(JsonValue &spec) {
   std::string place;
-  const JsonValue *count = argumentFields.get("num_classes");
+  const JsonValue *count =
+      isGiven("num_classes") ? argumentFields.get("num_classes") : nullptr;
   if (count)
     place = argumentFields.pathOf("num_classes");
   else
@@ -317,12 +329,17 @@ JsonValue TimmReader::readPreprocess() {
   else
     setMember(preprocess, "resize", jsonValue(height));
 
-  // ImageNet's. Three channels unless the file has as many as there are.
+  // Without any, ImageNet's, which are of three channels.
   static const std::pair<StringRef, std::array<double, 3>> statistics[] = {
       {"mean", {0.485, 0.456, 0.406}}, {"std", {0.229, 0.224, 0.225}}};
   for (const auto &[key, values] : statistics) {
     const JsonValue *value = weightFields.get(key);
-    if (value)
+    if (value && value->kind == JsonScalar::Kind::Array &&
+        int64_t(value->items.size()) != image.channels)
+      weightFields.error(key, "expected " + llvm::Twine(image.channels) +
+                                  " numbers, one for each channel, found " +
+                                  llvm::Twine(value->items.size()));
+    else if (value)
       setMember(preprocess, key, *value);
     else if (image.channels == 3)
       setMember(preprocess, key,
@@ -341,10 +358,19 @@ JsonValue TimmReader::read() {
   readImage();
   readPool();
 
-  // Fields of our own, in a file that somebody has extended.
+  // Fields of our own, in a file that somebody has extended: those that say
+  // nothing of the model.
   for (StringRef key : {"name", "weights", "labels", "preprocess", "precision"})
     if (const JsonValue *value = root.find(key))
       setMember(spec, key, *value);
+  for (StringRef key :
+       {"moe", "stem", "head", "pool", "hidden_act", "layer_norm_eps",
+        "distillation_token", "distillation_head", "num_register_tokens",
+        "layer_scale", "image_size", "patch_size"})
+    if (root.find(key))
+      fields.error(key,
+                   "expected no such field beside architecture; model_args "
+                   "change a model of timm");
   auto set = [&](StringRef key, auto value) {
     setMember(spec, key, jsonValue(value));
   };

@@ -78,12 +78,11 @@ static void readDistillationHead(FieldReader &fields, ModelSpec &spec) {
                      : spec.fcNorm ? "with fc_norm"
                                    : "";
   if (!reason.empty())
-    fields.error(
-        "distillation_head",
-        "expected false " + reason +
-            (fields.get("distillation_head")
-                 ? ", found true"
-                 : ", found none, which is distillation_token's true"));
+    fields.error("distillation_head",
+                 fields.get("distillation_head")
+                     ? "expected false " + reason + ", found true"
+                     : "missing; expected false " + reason +
+                           ", since its default is distillation_token's true");
 }
 
 void moe::readPoolAndHead(SpecContext &context, FieldReader &fields,

@@ -738,7 +738,7 @@ func.func @f(%q: tensor<2x12xf32>, %k: tensor<5x12xf32>, %v: tensor<5x12xf32>) {
 // -----
 
 func.func @f(%x: tensor<5x12xbf16>) {
-  // expected-error@+1 {{'moe.activate' op operand #0 must be 2-D tensor of f32 with a static shape}}
+  // expected-error@+1 {{'moe.activate' op operand #0 must be tensor of f32 with a static shape and at least two dimensions}}
   %0 = moe.activate %x gelu : tensor<5x12xbf16>
   return
 }

@@ -68,6 +68,7 @@ IMAGE_COVERAGE = [
     row(image_size=[21, 7], patch_size=7, num_channels=4, num_classes=40),
     row(image_size=8, patch_size=8, num_channels=2),
     row(image_size=5, patch_size=5, class_token=False),
+    row(image_size=5, patch_size=5, class_token=False, pool="max"),
     row(image_size=3, patch_size=1, hidden_size=1, num_attention_heads=1),
     row(hidden_size=33 * 4, num_attention_heads=4, intermediate_size=67),
     row(hidden_size=12, num_attention_heads=12, intermediate_size=1),

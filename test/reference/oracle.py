@@ -636,8 +636,14 @@ def fold(spec, weights):
                 spread(block + ".ls2.gamma", *(branch + ".fc2" for branch in branches))
     heads = ["head"] if spec.head != "none" else []
     heads += ["head_dist"] if spec.distillation_head else []
-    # What is between the norm and the heads must let factors through.
-    if heads and (spec.fc_norm or spec.pool in ("cls", "mean")):
+    # What is between the norm and the heads must let factors through; the largest
+    # of one token is that token.
+    pooled = spec.tokens if spec.pool_include_prefix else spec.patches
+    if heads and (
+        spec.fc_norm
+        or spec.pool in ("cls", "mean")
+        or (spec.pool == "max" and pooled == 1)
+    ):
         absorb("fc_norm" if spec.fc_norm else "norm", *heads)
     return weights
 

@@ -115,6 +115,9 @@ def spec_from_args(args):
         "class_token": not args.no_class_token,
         "num_classes": args.classes,
     }
+    if args.stem:
+        with open(args.stem, encoding="utf-8") as file:
+            data["stem"] = json.load(file)
     if args.pool:
         data["pool"] = args.pool
     if not args.experts:
@@ -159,6 +162,7 @@ def main():
     add("--image-size", type=_size, default=224, metavar="N|HxW")
     add("--patch-size", type=_size, default=16, metavar="N|HxW")
     add("--num-channels", type=int, default=3)
+    add("--stem", metavar="JSON", help="a file with the layers of a stem")
     add("--hidden-size", type=int, default=192)
     add("--layers", type=int, default=12)
     add("--heads", type=int, default=3)

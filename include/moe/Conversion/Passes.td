@@ -15,6 +15,9 @@ def ConvertMoEToLinalg : Pass<"convert-moe-to-linalg", "::mlir::ModuleOp"> {
     activation, gate, residual) are element-wise generics that vectorisation
     fuses into its epilogue.
 
+    A map [C, H, W] becomes a tensor [H, W, panels, 16]. Whoever makes it writes it
+    into a larger one, within the zeros that the convolutions that read it pad with.
+
     The run function becomes
     `(%image, %logits, %routes: memref<Rx4xi32>) -> i32` on memory, the last only if
     there are routers: rows of block, expert, gate (the bits of an f32), tokens.
@@ -64,6 +67,10 @@ def Vectorize : Pass<"moe-vectorize", "::mlir::func::FuncOp"> {
     multiplies by a lane of a vector, the input is loaded as vectors along k. While
     a tile of several rows works, it prefetches its share of the weight's next
     panels.
+
+    A depthwise convolution is done for some pixels of a row at a time, each panel
+    by itself: taps and pixels are loaded once for all sums that they go into. The
+    loops of convolutions tell LLVM not to unroll them (`llvm.loop_annotation`).
 
     A transposition goes through registers in blocks of 4 by 16 if the input's
     last dimension is a multiple of 4.

@@ -184,6 +184,26 @@ TEST(Experts, Widths) {
               "moe.expert_intermediate_sizes[3]", "found 1.5");
 }
 
+TEST(Experts, ManyWidths) {
+  // Each that differs is code of its own.
+  auto parseMany = [](StringRef last, Errors &errors) {
+    std::string sizes;
+    for (int i = 0; i < 256; ++i)
+      sizes += "5, ";
+    return parseModelSpecText(
+        specText({{"moe", R"({"layers": [1], "num_experts": 257, )"
+                          R"("expert_intermediate_sizes": [)" +
+                              sizes + last.str() + "]}"}}),
+        "tiny.json", errors);
+  };
+  Errors errors;
+  EXPECT_TRUE(succeeded(parseMany("5", errors))) << errors.str();
+  EXPECT_TRUE(failed(parseMany("6", errors)));
+  EXPECT_EQ(errors.str(),
+            "error: tiny.json: moe.expert_intermediate_sizes: expected one "
+            "width, or at most 256 experts in all blocks, found 1 x 257\n");
+}
+
 TEST(Experts, ActiveParameters) {
   // An expert of width F has 8 F + F + 8 F + 8 parameters.
   auto idle = [](const std::string &fields) {

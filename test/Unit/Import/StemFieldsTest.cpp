@@ -157,8 +157,8 @@ TEST(StemFields, Errors) {
               "3 x 3",
               {{"patch_size", "3"}});
   expectError(R"([{"out_channels": 4}])",
-              "patch_size: expected at most 65536 tokens, found 90001 patches "
-              "and class token",
+              "patch_size: expected at most 65536 tokens, found 90001 with "
+              "the model's own",
               {{"image_size", "300"}});
   expectError(R"([{"out_channels": 4096, "stride": 64}])",
               "stem[0].out_channels: expected maps of at most 2^28 values, "

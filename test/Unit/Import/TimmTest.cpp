@@ -472,6 +472,22 @@ TEST(Timm, Arguments) {
             "192 12 3 768 16 224 fc_norm mean");
 }
 
+TEST(Timm, NullArguments) {
+  // As if they were not given.
+  std::string nulls;
+  for (const char *key :
+       {"embed_dim", "act_layer", "global_pool", "norm_layer", "pos_embed",
+        "final_norm", "img_size", "in_chans", "num_classes", "fc_norm"})
+    nulls += (nulls.empty() ? "{\"" : ", \"") + std::string(key) + "\": null";
+  EXPECT_EQ(describe(parseGood(tiny({}, {{"model_args", nulls + "}"}}))),
+            describe(parseGood(tiny({}, {{"model_args", "null"}}))));
+}
+
+TEST(Timm, FieldsOfSpecifications) {
+  for (const char *key : {"moe", "head", "pool", "stem"})
+    expectError(tiny({}, {{key, "1"}}), key, "beside architecture");
+}
+
 TEST(Timm, Labels) {
   auto labels = [](const Fields &more) {
     Fields fields = more;
@@ -532,7 +548,7 @@ TEST(Timm, Errors) {
           "found 0");
   weights("input_size", "[3, 224, 240]", "pretrained_cfg.crop_mode",
           "not square");
-  weights("mean", "[0.5]", "preprocess.mean", "3 numbers");
+  weights("mean", "[0.5]", "pretrained_cfg.mean", "3 numbers");
   weights("label_names", "[\"a\"]", "pretrained_cfg.label_names",
           "expected 1000 names (num_classes), found a list of 1");
   weights("label_names", "{\"1000\": \"a\"}", "pretrained_cfg.label_names.1000",

@@ -171,7 +171,7 @@ TEST(VariantFields, Heads) {
     return more;
   };
   expectError(with({{"pool", "\"mean\""}}), "distillation_head",
-              R"(with a pool other than "cls", found none)");
+              R"(with a pool other than "cls", since)");
   expectError(with({{"head", "\"none\""}, {"num_classes", ""}}),
               "distillation_head", R"(head "none")");
   expectError(with({{"fc_norm", "true"}, {"distillation_head", "true"}}),
