@@ -141,25 +141,20 @@ void MoELowering::lower(ExpertChoiceOp op) {
   keys = flat(keys), exps = flat(exps);
   limit = collapse(limit, {{0, 1}}), below = collapse(below, {{0, 1}});
   Value places = arith::ConstantOp::create(b, b.getI32IntegerAttr(capacity));
-  Value indices = bufferization::AllocTensorOp::create(
-      b, RankedTensorType::get({count, capacity + 1}, b.getIndexType()),
-      ValueRange());
-  Value counts = bufferization::AllocTensorOp::create(
-      b, RankedTensorType::get({count}, b.getIndexType()), ValueRange());
   SmallVector<Value> chosen = overRange(
-      index(count), ValueRange{indices, empty({count, capacity + 1}), counts},
+      index(count),
+      {indices({count, capacity + 1}), empty({count, capacity + 1}),
+       indices({count})},
       [&](Value e, ValueRange outer) -> SmallVector<Value> {
-        Value border = tensor::ExtractOp::create(b, limit, e);
-        Value equals = arith::SubIOp::create(
-            b, places, tensor::ExtractOp::create(b, below, e));
+        Value border = get(limit, e);
+        Value equals = arith::SubIOp::create(b, places, get(below, e));
         SmallVector<Value> row = overRange(
             index(tokens), ValueRange{outer[0], outer[1], zero, equals},
             [&](Value t, ValueRange state) -> SmallVector<Value> {
               Value place = state[2], left = state[3];
-              Value key = tensor::ExtractOp::create(b, keys, ValueRange{t, e});
-              Value exp = tensor::ExtractOp::create(b, exps, ValueRange{t, e});
-              Value gate = arith::MulFOp::create(
-                  b, exp, tensor::ExtractOp::create(b, inverse, t));
+              Value key = get(keys, {t, e});
+              Value exp = get(exps, {t, e});
+              Value gate = arith::MulFOp::create(b, exp, get(inverse, t));
               Value less = arith::CmpIOp::create(b, arith::CmpIPredicate::slt,
                                                  key, border);
               Value equal = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
@@ -171,15 +166,12 @@ void MoELowering::lower(ExpertChoiceOp op) {
               Value next = arith::MinSIOp::create(
                   b, arith::AddIOp::create(b, place, one), index(capacity));
               Value fewer = arith::SubIOp::create(b, left, integer(1));
-              return {tensor::InsertOp::create(b, t, state[0],
-                                               ValueRange{e, place}),
-                      tensor::InsertOp::create(b, gate, state[1],
-                                               ValueRange{e, place}),
+              return {set(state[0], t, {e, place}),
+                      set(state[1], gate, {e, place}),
                       arith::SelectOp::create(b, taken, next, place),
                       arith::SelectOp::create(b, joins, fewer, left)};
             });
-        return {row[0], row[1],
-                tensor::InsertOp::create(b, row[2], outer[2], e)};
+        return {row[0], row[1], set(outer[2], row[2], e)};
       });
   Value gates = slice(chosen[1], {0, 0}, {count, capacity});
   lowered[op.getTaken()] = slice(chosen[0], {0, 0}, {count, capacity});

@@ -303,19 +303,17 @@ Value MoELowering::meanGates(Value gates, Value counts) {
   return overRange(
       index(rowsOf(gates)), empty({rowsOf(gates)}),
       [&](Value e, ValueRange state) -> SmallVector<Value> {
-        Value n = tensor::ExtractOp::create(b, counts, e);
-        Value sum =
-            overRange(n, constant(0.0f),
-                      [&](Value i, ValueRange inner) -> SmallVector<Value> {
-                        Value gate = tensor::ExtractOp::create(
-                            b, gates, ValueRange{e, i});
-                        return {arith::AddFOp::create(b, inner[0], gate)};
-                      })[0];
+        Value n = get(counts, e);
+        Value sum = overRange(
+            n, constant(0.0f),
+            [&](Value i, ValueRange inner) -> SmallVector<Value> {
+              return {arith::AddFOp::create(b, inner[0], get(gates, {e, i}))};
+            })[0];
         Value divisor = arith::MaxSIOp::create(b, n, index(1));
         divisor = arith::IndexCastOp::create(b, b.getI32Type(), divisor);
         divisor = arith::SIToFPOp::create(b, b.getF32Type(), divisor);
         Value mean = arith::DivFOp::create(b, sum, divisor);
-        return {tensor::InsertOp::create(b, mean, state[0], e)};
+        return {set(state[0], mean, e)};
       })[0];
 }
 

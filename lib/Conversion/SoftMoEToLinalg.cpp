@@ -90,13 +90,10 @@ void MoELowering::lower(SlotGatesOp op) {
               {map(2, {dim(0), dim(1)}), map(2, {dim(0)})},
               {IteratorType::parallel, IteratorType::reduction}, add);
   lowered[op.getGates()] = scaled(bySlots, float(1.0 / double(tokens)));
-  Value counts = bufferization::AllocTensorOp::create(
-      b, RankedTensorType::get({experts}, b.getIndexType()), ValueRange());
   lowered[op.getCounts()] =
-      overRange(index(experts), counts,
+      overRange(index(experts), indices({experts}),
                 [&](Value e, ValueRange state) -> SmallVector<Value> {
-                  return {tensor::InsertOp::create(b, index(slots / experts),
-                                                   state[0], e)};
+                  return {set(state[0], index(slots / experts), e)};
                 })[0];
 }
 
@@ -111,30 +108,20 @@ void MoELowering::lower(SoftCombineOp op) {
 LogicalResult MoELowering::lower(SlotExpertsOp op) {
   Value slots = lowered.lookup(op.getSlots());
   int64_t perExpert = op.getSlotsPerExpert();
-  SmallVector<int64_t> shape(shapeOf(slots));
   auto loop = scf::ForOp::create(b, index(0), index(op.getNumExperts()),
-                                 index(1), ValueRange{empty(shape)});
+                                 index(1), ValueRange{empty(shapeOf(slots))});
   OpBuilder::InsertionGuard guard(b);
   b.setInsertionPointToStart(loop.getBody());
   Value which = loop.getInductionVar(), carried = loop.getRegionIterArg(0);
-  // Where the expert's rows are.
   Value first = arith::MulIOp::create(b, which, index(perExpert));
-  shape[0] = perExpert;
-  SmallVector<OpFoldResult> offsets(3, b.getIndexAttr(0)),
-      sizes = getAsIndexOpFoldResult(b.getContext(), shape),
-      strides(3, b.getIndexAttr(1));
-  offsets[0] = first;
-  Value own = tensor::ExtractSliceOp::create(b, slots, offsets, sizes, strides);
-  FailureOr<Value> result =
-      chooseRegion(op, which, carried.getType(), own,
-                   [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
-                     FailureOr<Value> value = lowerRegion(body, arguments);
-                     if (failed(value))
-                       return failure();
-                     return tensor::InsertSliceOp::create(
-                                b, *value, carried, offsets, sizes, strides)
-                         .getResult();
-                   });
+  FailureOr<Value> result = chooseRegion(
+      op, which, carried.getType(), rowsFrom(slots, first, perExpert),
+      [&](Region &body, ValueRange arguments) -> FailureOr<Value> {
+        FailureOr<Value> value = lowerRegion(body, arguments);
+        if (failed(value))
+          return failure();
+        return withRows(carried, *value, first);
+      });
   if (failed(result))
     return failure();
   scf::YieldOp::create(b, *result);
