@@ -250,15 +250,8 @@ FailureOr<ModelSpec> moe::parseModelSpecText(StringRef text, StringRef path,
                                              InputErrorSink sink) {
   SpecContext context{path, sink};
   JsonValue root;
-  auto jsonError = [&](StringRef where, StringRef message) {
-    context.error(where, message);
-  };
-  if (!parseJson(text, root, jsonError))
+  if (!context.parseObject(text, root))
     return failure();
-  if (root.kind != JsonScalar::Kind::Object) {
-    context.error("top level", "expected an object, found " + root.describe());
-    return failure();
-  }
   translateHubConfig(context, root, path);
   if (context.failed)
     return failure();

@@ -207,15 +207,8 @@ std::optional<JsonValue> moe::readPreprocessorConfig(SpecContext &context,
     if (!buffer)
       return std::nullopt;
     JsonValue root;
-    auto error = [&](StringRef where, StringRef message) {
-      own.error(where, message);
-    };
-    if (!parseJson(buffer->getBuffer(), root, error))
+    if (!own.parseObject(buffer->getBuffer(), root))
       return std::nullopt;
-    if (root.kind != JsonScalar::Kind::Object) {
-      own.error("top level", "expected an object, found " + root.describe());
-      return std::nullopt;
-    }
     dropNulls(root);
     JsonValue preprocess = ProcessorReader(own, root, isDeiT, image).read();
     if (own.failed)

@@ -41,15 +41,8 @@ FailureOr<ShardIndex> moe::readShardIndex(StringRef path, InputErrorSink sink) {
     return failure();
   SpecContext context{path, sink};
   JsonValue root;
-  if (!parseJson(buffer->getBuffer(), root,
-                 [&](StringRef where, StringRef message) {
-                   context.error(where, message);
-                 }))
+  if (!context.parseObject(buffer->getBuffer(), root))
     return failure();
-  if (root.kind != JsonScalar::Kind::Object) {
-    context.error("top level", "expected an object, found " + root.describe());
-    return failure();
-  }
   FieldReader fields(context, root, "");
   const JsonValue *map = fields.objectField("weight_map");
   if (!map)

@@ -52,6 +52,16 @@ struct SpecContext {
       reportError(sink, file, where, message);
     failed = true;
   }
+
+  /// Parses `text`, which must be an object; false after an error.
+  bool parseObject(StringRef text, JsonValue &root) {
+    auto report = [&](StringRef where, StringRef message) {
+      error(where, message);
+    };
+    if (parseJson(text, root, report) && root.kind != JsonScalar::Kind::Object)
+      error("top level", "expected an object, found " + root.describe());
+    return !failed;
+  }
 };
 
 /// Reads the fields of one object. After an error all functions go on with
