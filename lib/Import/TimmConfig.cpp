@@ -72,11 +72,7 @@ private:
 } // namespace
 
 JsonValue TimmReader::readWeights() {
-  const JsonValue *value = root.find("pretrained_cfg");
-  if (value && value->kind == JsonScalar::Kind::Null)
-    value = nullptr;
-  if (value)
-    value = fields.objectField("pretrained_cfg");
+  const JsonValue *value = fields.objectField("pretrained_cfg");
   JsonValue result = value ? *value : root;
   weightsPath = value ? "pretrained_cfg" : "";
   dropNulls(result);
@@ -84,18 +80,13 @@ JsonValue TimmReader::readWeights() {
 }
 
 JsonValue TimmReader::readArguments() {
-  const JsonValue *value = root.find("model_args");
-  if (!value || value->kind == JsonScalar::Kind::Null)
-    return jsonObject();
-  value = fields.objectField("model_args");
+  const JsonValue *value = fields.objectField("model_args");
   return value ? *value : jsonObject();
 }
 
 const JsonValue *TimmReader::find(StringRef key, std::string &place) {
   for (FieldReader *reader : {&fields, &weightFields})
     if (const JsonValue *value = reader->get(key)) {
-      if (value->kind == JsonScalar::Kind::Null)
-        continue;
       place = reader->pathOf(key);
       return value;
     }
@@ -411,5 +402,6 @@ JsonValue TimmReader::read() {
 }
 
 void moe::translateTimmConfig(SpecContext &context, JsonValue &root) {
+  dropNulls(root);
   root = TimmReader(context, root).read();
 }

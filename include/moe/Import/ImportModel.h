@@ -28,7 +28,7 @@ inline constexpr StringLiteral kTokenRoutesAttr = "moe.token_routes";
 ///       tensor<kxindex>, tensor<kxf32>, ... a pair per MoE block)
 ///
 /// No weight is read. The loader of the moe, func and arith dialects is the
-/// caller's. Per-patch routing is not supported yet: check before.
+/// caller's. With routing by patch, the pairs are those of kTokenRoutesAttr.
 OwningOpRef<ModuleOp> importModel(const ModelSpec &spec, MLIRContext *context);
 
 } // namespace mlir::moe

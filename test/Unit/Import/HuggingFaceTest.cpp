@@ -89,11 +89,9 @@ protected:
     write("preprocessor_config.json", processor);
     Errors errors;
     EXPECT_TRUE(failed(parseModelSpec(folder, errors)));
-    ASSERT_EQ(errors.list.size(), 1u) << errors.str();
+    expectOneError(errors, where, part);
+    ASSERT_FALSE(errors.list.empty());
     EXPECT_EQ(errors.list[0].file, pathOf(file));
-    EXPECT_EQ(errors.list[0].where, where.str()) << errors.str();
-    EXPECT_TRUE(StringRef(errors.list[0].message).contains(part))
-        << errors.str();
   }
   void expectConfigError(const Fields &changes, StringRef where,
                          StringRef part) {

@@ -15,14 +15,6 @@ using namespace mlir::moe::test;
 
 namespace {
 
-ModelSpec parse(const Fields &changes) {
-  Errors errors;
-  FailureOr<ModelSpec> spec =
-      parseModelSpecText(specText(changes), "tiny.json", errors);
-  EXPECT_TRUE(succeeded(spec)) << errors.str();
-  return succeeded(spec) ? *spec : ModelSpec();
-}
-
 std::string shapeText(ArrayRef<int64_t> shape) {
   std::string text = "[";
   for (size_t i = 0; i != shape.size(); ++i)
@@ -40,7 +32,7 @@ std::string listing(const ModelSpec &spec) {
 
 TEST(ModelWeights, DenseModel) {
   ModelSpec spec =
-      parse({{"num_hidden_layers", "1"}, {"patch_size", "[4, 2]"}});
+      parseSpec({{"num_hidden_layers", "1"}, {"patch_size", "[4, 2]"}});
   EXPECT_EQ(listing(spec), R"(cls_token [1,1,8]
 pos_embed [1,9,8]
 patch_embed.proj.weight [8,3,4,2]
@@ -67,10 +59,10 @@ head.bias [3]
 }
 
 TEST(ModelWeights, ExpertsAndSharedRouter) {
-  ModelSpec spec = parse({{"num_hidden_layers", "1"},
-                          {"class_token", "false"},
-                          {"qkv_bias", "false"},
-                          {"moe", R"({"layers": [0], "num_experts": 2})"}});
+  ModelSpec spec = parseSpec({{"num_hidden_layers", "1"},
+                              {"class_token", "false"},
+                              {"qkv_bias", "false"},
+                              {"moe", R"({"layers": [0], "num_experts": 2})"}});
   EXPECT_EQ(listing(spec), R"(pos_embed [1,4,8]
 patch_embed.proj.weight [8,3,4,4]
 patch_embed.proj.bias [8]
@@ -98,7 +90,7 @@ head.bias [3]
 }
 
 TEST(ModelWeights, RoutersPerLayer) {
-  ModelSpec spec = parse({{"moe", R"({"layers": [1], "num_experts": 2,
+  ModelSpec spec = parseSpec({{"moe", R"({"layers": [1], "num_experts": 2,
       "router": {"placement": "per_layer", "bias": true}})"}});
   std::string text = listing(spec);
   EXPECT_NE(text.find("blocks.0.mlp.fc1.weight"), std::string::npos);
@@ -109,7 +101,7 @@ TEST(ModelWeights, RoutersPerLayer) {
             std::string::npos);
   EXPECT_EQ(text.find("\nrouter."), std::string::npos);
 
-  spec = parse({{"moe", R"({"layers": [1], "num_experts": 2,
+  spec = parseSpec({{"moe", R"({"layers": [1], "num_experts": 2,
                             "router": {"bias": true}})"}});
   EXPECT_NE(listing(spec).find("\nrouter.weight [2,8]\nrouter.bias [2]\n"),
             std::string::npos);
@@ -167,7 +159,7 @@ WeightStore storeOf(const std::vector<TestTensor> &tensors) {
 
 class CheckWeights : public ::testing::Test {
 protected:
-  ModelSpec spec = parse({{"moe", R"({"layers": [1], "num_experts": 4})"}});
+  ModelSpec spec = parseSpec({{"moe", R"({"layers": [1], "num_experts": 4})"}});
   std::vector<TestTensor> tensors = tensorsOf(spec);
   Errors errors;
 

@@ -31,11 +31,7 @@ ModelSpec parseGood(const std::string &fields) {
 void expectError(const std::string &fields, StringRef where, StringRef part) {
   Errors errors;
   EXPECT_TRUE(failed(parse(fields, errors))) << fields;
-  ASSERT_EQ(errors.list.size(), 1u) << fields << "\n" << errors.str();
-  EXPECT_EQ(errors.list[0].where, where.str()) << fields;
-  EXPECT_TRUE(StringRef(errors.list[0].message).contains(part))
-      << fields << "\n"
-      << errors.str();
+  expectOneError(errors, where, part);
 }
 
 /// Names and shapes of the tensors whose names have `part`.

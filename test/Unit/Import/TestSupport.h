@@ -9,6 +9,8 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/MemoryBuffer.h"
 
+#include <gtest/gtest.h>
+
 #include <map>
 #include <random>
 #include <string>
@@ -53,6 +55,24 @@ inline std::string specText(const Fields &changes = {}) {
       fields[key] = value;
   }
   return toJson(fields);
+}
+
+/// The small specification with `changes`, which is good.
+inline ModelSpec parseSpec(const Fields &changes) {
+  Errors errors;
+  FailureOr<ModelSpec> spec =
+      parseModelSpecText(specText(changes), "tiny.json", errors);
+  EXPECT_TRUE(succeeded(spec)) << errors.str();
+  return succeeded(spec) ? *spec : ModelSpec();
+}
+
+/// Expects that `errors` has exactly one, at `where`, whose message has `part`.
+inline void expectOneError(const Errors &errors, StringRef where,
+                           StringRef part) {
+  ASSERT_EQ(errors.list.size(), 1u) << errors.str();
+  EXPECT_EQ(errors.list[0].severity, InputError::Severity::Error);
+  EXPECT_EQ(errors.list[0].where, where.str()) << errors.str();
+  EXPECT_TRUE(StringRef(errors.list[0].message).contains(part)) << errors.str();
 }
 
 /// JSON `text` with one to three changes of a few bytes.

@@ -254,9 +254,7 @@ ModelSpec parseGood(const std::string &text) {
 void expectError(const std::string &text, StringRef where, StringRef part) {
   Errors errors;
   EXPECT_TRUE(failed(parse(text, errors))) << text;
-  ASSERT_EQ(errors.list.size(), 1u) << text;
-  EXPECT_EQ(errors.list[0].where, where.str()) << errors.str();
-  EXPECT_TRUE(StringRef(errors.list[0].message).contains(part)) << errors.str();
+  expectOneError(errors, where, part);
 }
 
 TEST(Timm, Models) {

@@ -11,22 +11,12 @@ using namespace mlir::moe::test;
 
 namespace {
 
-ModelSpec parse(const Fields &changes) {
-  Errors errors;
-  FailureOr<ModelSpec> spec =
-      parseModelSpecText(specText(changes), "tiny.json", errors);
-  EXPECT_TRUE(succeeded(spec)) << errors.str();
-  return succeeded(spec) ? *spec : ModelSpec();
-}
-
 /// Expects exactly one error, at `where`, whose message has `part`.
 void expectError(const Fields &changes, StringRef where, StringRef part) {
   Errors errors;
   EXPECT_TRUE(
       failed(parseModelSpecText(specText(changes), "tiny.json", errors)));
-  ASSERT_EQ(errors.list.size(), 1u) << errors.str();
-  EXPECT_EQ(errors.list[0].where, where.str()) << errors.str();
-  EXPECT_TRUE(StringRef(errors.list[0].message).contains(part)) << errors.str();
+  expectOneError(errors, where, part);
 }
 
 /// Names and numbers of elements, in one line.
@@ -38,7 +28,7 @@ std::string listing(const ModelSpec &spec) {
 }
 
 TEST(VariantFields, Defaults) {
-  ModelSpec spec = parse({});
+  ModelSpec spec = parseSpec({});
   EXPECT_FALSE(spec.distillationToken);
   EXPECT_FALSE(spec.distillationHead);
   EXPECT_EQ(spec.numRegisterTokens, 0);
@@ -54,9 +44,9 @@ TEST(VariantFields, Defaults) {
 }
 
 TEST(VariantFields, Tokens) {
-  ModelSpec spec = parse({{"distillation_token", "true"},
-                          {"num_register_tokens", "3"},
-                          {"no_embed_class", "true"}});
+  ModelSpec spec = parseSpec({{"distillation_token", "true"},
+                              {"num_register_tokens", "3"},
+                              {"no_embed_class", "true"}});
   EXPECT_TRUE(spec.distillationToken);
   EXPECT_TRUE(spec.distillationHead);
   EXPECT_TRUE(spec.noEmbedClass);
@@ -70,7 +60,7 @@ TEST(VariantFields, Tokens) {
                              "head.bias 3\nhead_dist.weight 24\n"
                              "head_dist.bias 3\n"));
 
-  spec = parse({{"class_token", "false"}, {"num_register_tokens", "1024"}});
+  spec = parseSpec({{"class_token", "false"}, {"num_register_tokens", "1024"}});
   EXPECT_EQ(spec.numTokens(), 1028);
   EXPECT_EQ(spec.pool, ModelSpec::Pool::Mean);
 
@@ -90,12 +80,12 @@ TEST(VariantFields, Tokens) {
 }
 
 TEST(VariantFields, Layers) {
-  ModelSpec spec = parse({{"num_hidden_layers", "1"},
-                          {"layer_scale", "true"},
-                          {"qk_norm", "true"},
-                          {"pre_norm", "true"},
-                          {"patch_bias", "false"},
-                          {"fc_norm", "true"}});
+  ModelSpec spec = parseSpec({{"num_hidden_layers", "1"},
+                              {"layer_scale", "true"},
+                              {"qk_norm", "true"},
+                              {"pre_norm", "true"},
+                              {"patch_bias", "false"},
+                              {"fc_norm", "true"}});
   EXPECT_EQ(listing(spec), R"(cls_token 8
 pos_embed 40
 patch_embed.proj.weight 384
@@ -130,9 +120,9 @@ head.bias 3
 }
 
 TEST(VariantFields, Pools) {
-  EXPECT_EQ(parse({{"pool", "\"max\""}}).pool, ModelSpec::Pool::Max);
+  EXPECT_EQ(parseSpec({{"pool", "\"max\""}}).pool, ModelSpec::Pool::Max);
   ModelSpec spec =
-      parse({{"pool", "\"avgmax\""}, {"pool_include_prefix", "true"}});
+      parseSpec({{"pool", "\"avgmax\""}, {"pool_include_prefix", "true"}});
   EXPECT_EQ(spec.pool, ModelSpec::Pool::AvgMax);
   EXPECT_TRUE(spec.poolIncludesPrefix);
   expectError({{"pool", "\"median\""}}, "pool",
@@ -144,15 +134,15 @@ TEST(VariantFields, Pools) {
 }
 
 TEST(VariantFields, Heads) {
-  ModelSpec spec = parse({{"head", "\"none\""}, {"num_classes", ""}});
+  ModelSpec spec = parseSpec({{"head", "\"none\""}, {"num_classes", ""}});
   EXPECT_FALSE(spec.hasHead);
   EXPECT_EQ(spec.numClasses, 8);
   EXPECT_TRUE(
       StringRef(listing(spec)).ends_with("norm.weight 8\nnorm.bias 8\n"));
-  EXPECT_TRUE(parse({{"head", "\"linear\""}}).hasHead);
-  spec = parse({{"distillation_token", "true"},
-                {"distillation_head", "false"},
-                {"pool", "\"mean\""}});
+  EXPECT_TRUE(parseSpec({{"head", "\"linear\""}}).hasHead);
+  spec = parseSpec({{"distillation_token", "true"},
+                    {"distillation_head", "false"},
+                    {"pool", "\"mean\""}});
   EXPECT_FALSE(spec.distillationHead);
 
   expectError({{"head", "\"mlp\""}}, "head", R"("linear", "none")");
