@@ -60,14 +60,17 @@ void MoELowering::lower(AttentionOp op) {
   int64_t size = width / op.getHeads();
   Value mixed = op.asksFew() ? attendFew(op) : attend(op);
   mixed = collapse(mixed, {{0}, {1, 2}, {3}});
-  lowered[op] = addBias(matmul(mixed, packed(op.getProjWeight(), width, size)),
-                        padded(op.getProjBias(), width));
+  lowered[op] = inPart("proj", [&] {
+    return addBias(matmul(mixed, packed(op.getProjWeight(), width, size)),
+                   padded(op.getProjBias(), width));
+  });
 }
 
 Value MoELowering::normalisedHeads(Value x, int64_t size, Value scale,
                                    Value shift, double eps) {
   int64_t rows = rowsOf(x), panels = shapeOf(x)[1];
   int64_t headPanels = numPanels(size), heads = panels / headPanels;
+  PartScope part = PartScope::within(b, "qk_norm");
   // A row for each head.
   Value byHead =
       expand(x, {rows, heads, headPanels, kPanel}, {{0}, {1, 2}, {3}});
@@ -89,6 +92,7 @@ Value MoELowering::attend(AttentionOp op) {
   Value bias = op.getQkvBias() ? padded(op.getQkvBias(), size) : Value();
   // Rows of `input` times panels [first, first + count) of the fused weight.
   auto project = [&](Value input, int64_t first, int64_t count) {
+    PartScope scope = PartScope::within(b, "qkv");
     int64_t k = shapeOf(weight)[1];
     Value part = slice(weight, {first, 0, 0}, {count, k, kPanel});
     Value y = matmul(input, part);
@@ -148,7 +152,8 @@ Value MoELowering::attend(Value q, Value k, Value v, int64_t heads,
   auto byHeadFlat = [&](Value part) {
     return collapse(byHead(part), {{0}, {1}, {2, 3}});
   };
-  Value asking = byHeadFlat(q), keys = tokenPanels(byHeadFlat(k));
+  Value asking = byHeadFlat(q),
+        keys = inPart("scores", [&] { return tokenPanels(byHeadFlat(k)); });
   Value values = byHead(v);
   Value result = empty({queries, heads, headPanels, kPanel});
   int64_t atOnce = queriesAtOnce(queries, heads, tokens);
@@ -183,12 +188,19 @@ Value MoELowering::attendAtOnce(Value q, Value keys, Value values, double scale,
   SmallVector<IteratorType> iterators(4, IteratorType::parallel);
   iterators.push_back(IteratorType::reduction);
   AffineExpr h = dim(0), m = dim(1), p = dim(2), c = dim(3), r = dim(4);
-  Value scores = multiplyAdd(
-      {q, keys}, {heads, queries, numPanels(tokens), kPanel},
-      {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
-      iterators);
-  scores = scaled(scores, float(scale));
-  auto [exps, inverse] = softmaxParts(scores, tokens);
+  Value scores = inPart("scores", [&] {
+    Value products = multiplyAdd(
+        {q, keys}, {heads, queries, numPanels(tokens), kPanel},
+        {map(5, {m, h, r}), map(5, {h, r, p, c}), map(5, {h, m, p, c})},
+        iterators);
+    return scaled(products, float(scale));
+  });
+  Value exps, inverse;
+  {
+    PartScope part = PartScope::within(b, "softmax");
+    std::tie(exps, inverse) = softmaxParts(scores, tokens);
+  }
+  PartScope last = PartScope::within(b, "values");
   exps = slice(collapse(exps, {{0}, {1}, {2, 3}}), {0, 0, 0},
                {heads, queries, tokens});
   Value mixed = multiplyAdd(
@@ -234,12 +246,14 @@ Value MoELowering::attendFew(AttentionOp op) {
   // q Wk for each head: [queries, heads, panels, 16]. What the keys' bias adds
   // to a score is the same for all keys, so softmax does not see it.
   Value query = rowSlice(x, op.getFirstQuery(), queries);
-  Value q = addPart(matmul(query, part(0, ".query", false)), 0);
-  q = expand(q, {queries, heads, headPanels, kPanel}, {{0}, {1, 2}, {3}});
-  Value reach = productByHead(
-      collapse(q, {{0}, {1}, {2, 3}}),
-      expand(part(1, ".key", true),
-             {heads, panels, headPanels * kPanel, kPanel}, {{0, 1}, {2}, {3}}));
+  Value reach = inPart("query", [&] {
+    Value q = addPart(matmul(query, part(0, ".query", false)), 0);
+    q = expand(q, {queries, heads, headPanels, kPanel}, {{0}, {1, 2}, {3}});
+    return productByHead(collapse(q, {{0}, {1}, {2, 3}}),
+                         expand(part(1, ".key", true),
+                                {heads, panels, headPanels * kPanel, kPanel},
+                                {{0, 1}, {2}, {3}}));
+  });
 
   // A row for each query and head.
   SmallVector<IteratorType> iterators(3, IteratorType::parallel);
@@ -247,14 +261,21 @@ Value MoELowering::attendFew(AttentionOp op) {
   AffineExpr m = dim(0), p = dim(1), c = dim(2), r = dim(3);
   AffineMap maps[] = {map(4, {m, r}), map(4, {r, p, c}), map(4, {m, p, c})};
   Value flat = collapse(x, {{0}, {1, 2}});
-  Value panelsOfTokens =
-      tokenPanels(expand(flat, {tokens, 1, panels * kPanel}, {{0}, {1, 2}}));
-  Value scores =
-      multiplyAdd({collapse(reach, {{0, 1}, {2, 3}}),
-                   collapse(panelsOfTokens, {{0, 1}, {2}, {3}})},
-                  {pairs, numPanels(tokens), kPanel}, maps, iterators);
-  scores = scaled(scores, float(op.getScale().convertToDouble()));
-  auto [exps, inverse] = softmaxParts(scores, tokens);
+  Value scores = inPart("scores", [&] {
+    Value panelsOfTokens =
+        tokenPanels(expand(flat, {tokens, 1, panels * kPanel}, {{0}, {1, 2}}));
+    Value products =
+        multiplyAdd({collapse(reach, {{0, 1}, {2, 3}}),
+                     collapse(panelsOfTokens, {{0, 1}, {2}, {3}})},
+                    {pairs, numPanels(tokens), kPanel}, maps, iterators);
+    return scaled(products, float(op.getScale().convertToDouble()));
+  });
+  Value exps, inverse;
+  {
+    PartScope part = PartScope::within(b, "softmax");
+    std::tie(exps, inverse) = softmaxParts(scores, tokens);
+  }
+  PartScope last = PartScope::within(b, "values");
   exps = slice(collapse(exps, {{0}, {1, 2}}), {0, 0}, {pairs, tokens});
 
   // The weighted sum of the tokens for each head, then the values' weight. The

@@ -502,16 +502,19 @@ void MoELowering::lower(MlpOp op) {
   Value x = lowered.lookup(op.getTokens());
   int64_t width = widthOf(op.getTokens());
   int64_t hiddenWidth = rowsOf(op.getFc1Weight());
-  Value hidden =
-      withBias(matmul(x, packed(op.getFc1Weight(), hiddenWidth, width)),
-               padded(op.getFc1Bias(), hiddenWidth),
-               [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
-                 Value sum = arith::AddFOp::create(ib, args[0], args[1]);
-                 return activate(ib, sum, op.getActivation());
-               });
-  lowered[op] =
-      addBias(matmul(hidden, packed(op.getFc2Weight(), width, hiddenWidth)),
-              padded(op.getFc2Bias(), width));
+  Value hidden = inPart("fc1", [&] {
+    return withBias(matmul(x, packed(op.getFc1Weight(), hiddenWidth, width)),
+                    padded(op.getFc1Bias(), hiddenWidth),
+                    [&](ImplicitLocOpBuilder &ib, ValueRange args) -> Value {
+                      Value sum = arith::AddFOp::create(ib, args[0], args[1]);
+                      return activate(ib, sum, op.getActivation());
+                    });
+  });
+  lowered[op] = inPart("fc2", [&] {
+    return addBias(
+        matmul(hidden, packed(op.getFc2Weight(), width, hiddenWidth)),
+        padded(op.getFc2Bias(), width));
+  });
 }
 
 void MoELowering::lower(HeadOp op) {
@@ -568,7 +571,8 @@ LogicalResult MoELowering::lower(arith::AddFOp op) {
 // The function
 //===----------------------------------------------------------------------===//
 
-void MoELowering::storeRoutes(func::ReturnOp op) {
+void MoELowering::storeRoutesOf(Operation &router) {
+  auto exit = cast<func::ReturnOp>(source.front().getTerminator());
   auto layers = source->getAttrOfType<DenseI64ArrayAttr>(kRouteLayersAttr);
   Type i32 = b.getI32Type();
   auto integer = [&](int64_t value) -> Value {
@@ -577,14 +581,18 @@ void MoELowering::storeRoutes(func::ReturnOp op) {
   bool isPerToken = source->hasAttr(kTokenRoutesAttr);
   int64_t first = 0;
   for (auto [i, layer] : llvm::enumerate(layers.asArrayRef())) {
-    Value experts = lowered.lookup(op.getOperand(1 + 2 * i));
-    Value gates = lowered.lookup(op.getOperand(2 + 2 * i));
+    Value result = exit.getOperand(2 + 2 * i);
+    int64_t start = first;
+    first += rowsOf(result);
+    if (result.getDefiningOp() != &router)
+      continue;
+    Value experts = lowered.lookup(exit.getOperand(1 + 2 * i));
+    Value gates = lowered.lookup(result);
     auto loop = scf::ForOp::create(b, index(0), index(rowsOf(gates)), index(1));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
     Value j = loop.getInductionVar();
-    Value row = arith::AddIOp::create(b, j, index(first));
-    first += rowsOf(gates);
+    Value row = arith::AddIOp::create(b, j, index(start));
     Value entry = tensor::ExtractOp::create(b, experts, j);
     Value gate = tensor::ExtractOp::create(b, gates, j);
     // Per token, the entry of an expert counts its tokens; with image routing,
@@ -608,8 +616,6 @@ LogicalResult MoELowering::lower(func::ReturnOp op) {
   auto store = bufferization::MaterializeInDestinationOp::create(b, logits,
                                                                  logitsMemory);
   store.setWritable(true);
-  if (routesMemory)
-    storeRoutes(op);
   // 0 = ok, as MoeRunFn says.
   Value ok = arith::ConstantOp::create(b, b.getI32IntegerAttr(0));
   func::ReturnOp::create(b, ok);
@@ -652,6 +658,7 @@ LogicalResult MoELowering::checkOperands(Operation &op) {
 }
 
 LogicalResult MoELowering::lower(Operation &op) {
+  PartScope part(b, op.getLoc());
   if (failed(checkOperands(op)))
     return failure();
   if (auto experts = dyn_cast<RoutedOpInterface>(op);
@@ -730,6 +737,8 @@ LogicalResult MoELowering::run() {
 
   auto target = func::FuncOp::create(b, source.getName(),
                                      b.getFunctionType(inputs, b.getI32Type()));
+  if (source->hasAttr(kTokenRoutesAttr))
+    target->setAttr(kTokenRoutesAttr, b.getUnitAttr());
   Block *entry = target.addEntryBlock();
   b.setInsertionPointToStart(entry);
   lowered[source.getArgument(0)] = bufferization::ToTensorOp::create(
@@ -738,9 +747,10 @@ LogicalResult MoELowering::run() {
   if (routes > 0)
     routesMemory = entry->getArgument(2);
   for (Operation &op : source.front()) {
-    b.setLoc(op.getLoc());
     if (failed(lower(op)))
       return failure();
+    if (routesMemory)
+      storeRoutesOf(op);
   }
   source.erase();
   return success();

@@ -11,6 +11,7 @@
 #define MOE_LIB_CONVERSION_MOETOLINALG_H
 
 #include "moe/Conversion/Passes.h"
+#include "moe/Dialect/Parts.h"
 #include "moe/Transforms/DeriveParam.h"
 
 #include "mlir/IR/ImplicitLocOpBuilder.h"
@@ -103,7 +104,9 @@ private:
   /// [panels, 16]: for each expert, how many of its keys [tokens, panels, 16]
   /// are below what `limit` makes of `limits`, tensors [panels, 16] or scalars.
   Value countBelow(Value keys, ValueRange limits, Body limit);
-  void storeRoutes(func::ReturnOp op);
+  /// Writes what `router` has chosen to where the runtime looks for it, as soon
+  /// as it is known.
+  void storeRoutesOf(Operation &router);
 
   // Weights, in the layout that the lowered code wants.
   Value weights(Value param, StringRef suffix, ParamDeriver::Recipe recipe);
@@ -111,6 +114,12 @@ private:
   /// which fill 32 bits: [panels, depth / n, 16, n].
   Value packed(Value weight, int64_t outGroup, int64_t inGroup);
   Value padded(Value vector, int64_t group);
+
+  /// What `emit` makes, as the part `name` of the layer that is lowered.
+  Value inPart(StringRef name, function_ref<Value()> emit) {
+    PartScope part = PartScope::within(b, name);
+    return emit();
+  }
 
   // Tensors.
   RankedTensorType f32(ArrayRef<int64_t> shape) {

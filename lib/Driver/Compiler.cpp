@@ -2,6 +2,8 @@
 
 #include "moe/Driver/Compiler.h"
 
+#include "OutputFile.h"
+
 #include "moe/Conversion/Passes.h"
 #include "moe/Driver/Pipelines.h"
 #include "moe/Driver/Registry.h"
@@ -47,53 +49,6 @@ static constexpr EmitInfo kEmitKinds[] = {
 ArrayRef<EmitInfo> mlir::moe::emitKinds() { return kEmitKinds; }
 
 namespace {
-
-/// A file in the making: written under another name beside its place, moved
-/// there when whole, removed otherwise.
-class OutputFile {
-public:
-  ~OutputFile() {
-    if (temporary)
-      llvm::consumeError(temporary->discard());
-  }
-  llvm::Error open(StringRef path, unsigned mode) {
-    target = path.str();
-    // A device or a pipe would be replaced by a file; where a link leads is
-    // replaced, not the link.
-    llvm::sys::fs::file_status status;
-    if (!llvm::sys::fs::status(path, status) && exists(status) &&
-        status.type() != llvm::sys::fs::file_type::regular_file)
-      return llvm::createStringError("expected a regular file or none");
-    SmallString<128> real;
-    if (exists(status) && !llvm::sys::fs::real_path(path, real))
-      target = std::string(real);
-    auto file = llvm::sys::fs::TempFile::create(target + ".%%%%%%.tmp", mode);
-    if (!file)
-      return llvm::createFileError(path, file.takeError());
-    temporary.emplace(std::move(*file));
-    return llvm::Error::success();
-  }
-  const std::string &path() const { return temporary->TmpName; }
-  int descriptor() const { return temporary->FD; }
-  llvm::Error keep() {
-    llvm::sys::fs::TempFile file = std::move(*temporary);
-    temporary.reset();
-    return file.keep(target);
-  }
-
-private:
-  std::string target;
-  std::optional<llvm::sys::fs::TempFile> temporary;
-};
-
-/// Writes what `os` holds back; a stream destroyed with an error in it would
-/// abort.
-llvm::Error finish(llvm::raw_fd_ostream &os) {
-  os.flush();
-  std::error_code code = os.error();
-  os.clear_error();
-  return llvm::errorCodeToError(code);
-}
 
 /// A file in the system's folder for temporary files, removed at the end.
 class ScratchFile {
@@ -148,6 +103,10 @@ private:
   /// Links a shared library from an object.
   llvm::Error linkLibrary(const std::string &object,
                           llvm::TargetMachine &machine, llvm::raw_ostream &os);
+  /// Writes each expert's weights, which lie in the file `weights`, to a file
+  /// of its own.
+  llvm::Error separateExperts(StringRef weights, CompiledModel &compiled,
+                              std::vector<OutputFile> &files);
   void countParameters(CompiledModel &compiled);
   /// Which precisions below f32 the model's products have.
   PrecisionSet precisions() const;
@@ -260,8 +219,7 @@ LogicalResult Compilation::writeText(StringRef text) {
     return success();
   }
   OutputFile file;
-  if (llvm::Error error = file.open(output, llvm::sys::fs::all_read |
-                                                llvm::sys::fs::owner_write))
+  if (llvm::Error error = file.open(output, kPlainFile))
     return fail(std::move(error), "output");
   llvm::raw_fd_ostream os(file.descriptor(), /*shouldClose=*/false);
   os << text;
@@ -285,13 +243,16 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
                                         CompiledModel &compiled) {
   OwningOpRef<ModuleOp> variant = module->clone();
   std::string level = cpu.level->name.str();
+  bool isObserved = options.kind == EmitKind::Exe;
   auto stage = [&](EmitKind kind, function_ref<void(OpPassManager &)> build) {
     return options.kind < kind ? success() : runPasses(*variant, build);
   };
   if (failed(
           stage(EmitKind::Vector,
                 [&](OpPassManager &pm) { buildVectorPipeline(pm, level); })) ||
-      failed(stage(EmitKind::Bufferized, buildBufferizePipeline)))
+      failed(stage(EmitKind::Bufferized, [&](OpPassManager &pm) {
+        buildBufferizePipeline(pm, isObserved);
+      })))
     return failure();
   if (auto run = variant->lookupSymbol<func::FuncOp>(kRunFunction);
       options.kind >= EmitKind::Bufferized) {
@@ -301,8 +262,10 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
     if (auto offset = run->getAttrOfType<IntegerAttr>(kRoutesOffsetAttr))
       compiled.routesOffset = offset.getInt();
   }
-  if (failed(stage(EmitKind::LLVMDialect,
-                   [&](OpPassManager &pm) { buildLLVMPipeline(pm, level); })))
+  if (failed(stage(EmitKind::LLVMDialect, [&](OpPassManager &pm) {
+        buildLLVMPipeline(pm, level, isObserved,
+                          options.experts == ExpertsMode::File);
+      })))
     return failure();
   if (options.kind <= EmitKind::LLVMDialect)
     return emitStage(*variant);
@@ -314,11 +277,10 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
   for (char &c : name)
     if (!llvm::isAlnum(c))
       c = '_';
-  llvm::Expected<VariantCode> added = addVariant(
-      *variant, cpu, name, /*wantsTeam=*/options.kind == EmitKind::Exe, code);
+  llvm::Expected<Variant> added = addVariant(*variant, cpu, name, code);
   if (!added)
     return fail(added.takeError(), "code generation");
-  compiled.variants.push_back({cpu.level, added->run, added->runTeam});
+  compiled.variants.push_back(*added);
   return success();
 }
 
@@ -387,7 +349,15 @@ LogicalResult Compilation::emitCode() {
   code.setDataLayout((*machine)->createDataLayout());
   code.setPICLevel(llvm::PICLevel::BigPIC);
 
+  // In a library there is nobody to look on.
+  if (options.kind == EmitKind::Exe &&
+      failed(runPasses(*module, [](OpPassManager &pm) {
+        pm.addPass(moe::createListParts());
+      })))
+    return failure();
   CompiledModel compiled;
+  compiled.expertsMode = options.experts;
+  compiled.parts = readParts(*module);
   countParameters(compiled);
   llvm::Expected<SmallVector<CpuTarget>> cpus =
       selectCpus(options.triple, options.cpus, precisions());
@@ -439,6 +409,41 @@ llvm::Error Compilation::linkLibrary(const std::string &object,
                     os);
 }
 
+llvm::Error Compilation::separateExperts(StringRef weights,
+                                         CompiledModel &compiled,
+                                         std::vector<OutputFile> &files) {
+  SmallString<128> folder(llvm::sys::path::parent_path(output));
+  if (llvm::sys::path::is_absolute(options.expertsFolder))
+    folder = options.expertsFolder;
+  else
+    llvm::sys::path::append(folder, options.expertsFolder);
+  if (std::error_code code = llvm::sys::fs::create_directories(folder))
+    return llvm::createFileError(folder, code);
+  auto contents = llvm::MemoryBuffer::getFile(weights);
+  if (!contents)
+    return llvm::createFileError(weights, contents.getError());
+  compiled.expertsFolder = options.expertsFolder;
+  for (const WeightSection &section : compiled.sections) {
+    if (!section.isExpert())
+      continue;
+    StringRef bytes =
+        (*contents)->getBuffer().substr(section.begin, section.size);
+    ExpertFile file = describeExpertFile(spec.name, section,
+                                         llvm::arrayRefFromStringRef(bytes));
+    SmallString<128> path(folder);
+    llvm::sys::path::append(path, file.name);
+    OutputFile &out = files.emplace_back();
+    if (llvm::Error error = out.open(path, kPlainFile))
+      return error;
+    llvm::raw_fd_ostream os(out.descriptor(), /*shouldClose=*/false);
+    writeExpertFile(file, llvm::arrayRefFromStringRef(bytes), os);
+    if (llvm::Error error = finish(os))
+      return llvm::createFileError(path, std::move(error));
+    compiled.expertFiles.push_back(std::move(file));
+  }
+  return llvm::Error::success();
+}
+
 LogicalResult Compilation::link(llvm::Module &code,
                                 llvm::TargetMachine &machine,
                                 CompiledModel &compiled) {
@@ -448,8 +453,14 @@ LogicalResult Compilation::link(llvm::Module &code,
       !llvm::sys::fs::exists(runtime + "/libmoe_runtime.a"))
     return fail(options.spec, "target",
                 "this compiler was built without the runtime for " + folder);
-  if (llvm::Error error = linkBitcode(runtime + "/cpu-features.bc", code))
-    return fail(std::move(error), "code generation");
+  bool isExecutable = options.kind == EmitKind::Exe;
+  // An executable's runtime has a probe of its own.
+  SmallVector<StringRef> support{"Services.c.bc"};
+  if (!isExecutable)
+    support.push_back("CpuFeatures.c.bc");
+  for (StringRef file : support)
+    if (llvm::Error error = linkBitcode(runtime + "/" + file.str(), code))
+      return fail(std::move(error), "code generation");
 
   // The weights first: their size is part of what the model says of itself.
   ScratchFile weights;
@@ -475,15 +486,21 @@ LogicalResult Compilation::link(llvm::Module &code,
                       Twine(kLargestMachO));
   }
 
-  emitCInterface(code, spec, compiled);
-  llvm::Function *probe = code.getFunction("moe_cpu_features");
-  if (options.kind == EmitKind::Exe) {
-    emitModelInfo(code, spec, compiled);
-    probe->setVisibility(llvm::GlobalValue::HiddenVisibility);
-  } else {
-    // Two models in one program each have their own.
-    probe->setLinkage(llvm::GlobalValue::InternalLinkage);
+  std::vector<OutputFile> expertFiles;
+  if (options.experts == ExpertsMode::File && wantsFile) {
+    if (llvm::Error error =
+            separateExperts(weights.path(), compiled, expertFiles))
+      return fail(std::move(error), "experts");
+    if (expertFiles.empty())
+      return fail(options.spec, "experts",
+                  "the model has none that could be files of their own");
   }
+
+  if (isExecutable)
+    emitModelInfo(code, spec, compiled);
+  else
+    emitCInterface(code, spec, compiled);
+  emitExpertIds(code, compiled);
   optimize(code, machine);
 
   if (options.kind == EmitKind::LLVM) {
@@ -501,16 +518,18 @@ LogicalResult Compilation::link(llvm::Module &code,
     return writeText(StringRef(buffer.data(), buffer.size()));
   }
 
+  if (!expertFiles.empty())
+    llvm::erase_if(compiled.sections, [](const WeightSection &section) {
+      return section.isExpert();
+    });
   addWeights(compiled.sections, weights.path(), code);
   auto emitObject = [&](llvm::raw_pwrite_stream &os) {
     return moe::emit(code, machine, llvm::CodeGenFileType::ObjectFile, os);
   };
   OutputFile out, header;
-  bool isExecutable =
-      options.kind == EmitKind::Exe || options.kind == EmitKind::Shared;
-  unsigned mode = llvm::sys::fs::all_read | llvm::sys::fs::owner_write;
-  if (llvm::Error error =
-          out.open(output, isExecutable ? mode | llvm::sys::fs::all_exe : mode))
+  bool isLoaded = isExecutable || options.kind == EmitKind::Shared;
+  if (llvm::Error error = out.open(
+          output, isLoaded ? kPlainFile | llvm::sys::fs::all_exe : kPlainFile))
     return fail(std::move(error), "output");
   // lld's output comes in large pieces, an object in small ones.
   llvm::raw_fd_ostream os(out.descriptor(), /*shouldClose=*/false,
@@ -542,18 +561,21 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (writeError)
     return fail(std::move(writeError), "output");
 
-  if (options.kind != EmitKind::Exe) {
+  if (!isExecutable) {
     SmallString<128> path(output);
     llvm::sys::path::replace_extension(path, ".h");
-    if (llvm::Error failed = header.open(path, mode))
+    if (llvm::Error failed = header.open(path, kPlainFile))
       return fail(std::move(failed), "header");
     llvm::raw_fd_ostream os(header.descriptor(), /*shouldClose=*/false);
-    os << makeHeader(spec);
+    os << makeHeader(spec, compiled);
     if (llvm::Error failed = finish(os))
       return fail(std::move(failed), "header");
     if (llvm::Error failed = header.keep())
       return fail(std::move(failed), "header");
   }
+  for (OutputFile &file : expertFiles)
+    if (llvm::Error failed = file.keep())
+      return fail(std::move(failed), "experts");
   if (llvm::Error failed = out.keep())
     return fail(std::move(failed), "output");
   return success();

@@ -58,7 +58,7 @@ void mlir::moe::buildVectorPipeline(OpPassManager &pm, const std::string &cpu) {
   cleanUp(pm);
 }
 
-void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
+void mlir::moe::buildBufferizePipeline(OpPassManager &pm, bool isObserved) {
   // All but moe: recipes are not code, and hold tensors that never are memory.
   bufferization::OneShotBufferizePassOptions options;
   options.dialectFilter = {"arith", "bufferization", "linalg",
@@ -68,12 +68,22 @@ void mlir::moe::buildBufferizePipeline(OpPassManager &pm) {
   // Copies between views that turned out to be one.
   pm.addPass(createCanonicalizerPass());
   pm.addNestedPass<func::FuncOp>(moe::createLowerCopies());
+  if (isObserved)
+    pm.addNestedPass<func::FuncOp>(moe::createAddPause());
   pm.addNestedPass<func::FuncOp>(moe::createPlanWorkspace());
   cleanUp(pm);
   pm.addPass(moe::createOutlineKernels());
+  if (isObserved)
+    pm.addPass(moe::createMarkParts());
 }
 
-void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
+void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu,
+                                  bool isObserved, bool expertFiles) {
+  if (isObserved) {
+    AddPeakLoopsOptions peaks;
+    peaks.cpu = cpu;
+    pm.addPass(moe::createAddPeakLoops(peaks));
+  }
   LowerDotsOptions dots;
   dots.cpu = cpu;
   pm.addNestedPass<func::FuncOp>(moe::createLowerDots(dots));
@@ -84,7 +94,9 @@ void mlir::moe::buildLLVMPipeline(OpPassManager &pm, const std::string &cpu) {
   pm.addPass(createLowerAffinePass());
   pm.addPass(createSCFToControlFlowPass());
   cleanUp(pm);
-  pm.addPass(moe::createConvertToLLVM());
+  ConvertToLLVMOptions convert;
+  convert.expertFiles = expertFiles;
+  pm.addPass(moe::createConvertToLLVM(convert));
   pm.addPass(createReconcileUnrealizedCastsPass());
 }
 
@@ -117,10 +129,13 @@ void mlir::moe::registerPipelines() {
       });
   PassPipelineRegistration<>("moe-bufferize",
                              "tensors to memory in one planned workspace",
-                             buildBufferizePipeline);
+                             [](OpPassManager &pm) {
+                               buildBufferizePipeline(pm, /*isObserved=*/false);
+                             });
   PassPipelineRegistration<CpuOptions>(
       "moe-to-llvm", "everything to the LLVM dialect",
       [](OpPassManager &pm, const CpuOptions &options) {
-        buildLLVMPipeline(pm, options.cpu);
+        buildLLVMPipeline(pm, options.cpu, /*isObserved=*/false,
+                          /*expertFiles=*/false);
       });
 }

@@ -3,6 +3,7 @@
 #include "moe/Import/ImportModel.h"
 
 #include "moe/Dialect/MoE.h"
+#include "moe/Dialect/Parts.h"
 #include "moe/Import/ModelWeights.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -93,6 +94,7 @@ Value ModelBuilder::param(const Twine &name) {
 }
 
 Value ModelBuilder::layerNorm(Value x, const Twine &name) {
+  PartScope part(b, name);
   return LayerNormOp::create(b, x, param(name + ".weight"),
                              param(name + ".bias"), spec.layerNormEps);
 }
@@ -100,6 +102,7 @@ Value ModelBuilder::layerNorm(Value x, const Twine &name) {
 Value ModelBuilder::stem(Value image) {
   SmallVector<Value> maps{image};
   for (auto [i, layer] : llvm::enumerate(spec.stem)) {
+    PartScope part(b, "stem." + Twine(i));
     std::string conv = ("stem." + Twine(i) + ".conv.").str(),
                 bn = ("stem." + Twine(i) + ".bn.").str();
     const MapSize &size = layer.output;
@@ -125,7 +128,9 @@ Value ModelBuilder::stem(Value image) {
 }
 
 Value ModelBuilder::embed(Value image) {
-  Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), stem(image),
+  Value map = stem(image);
+  PartScope part(b, "patch_embed");
+  Value x = PatchEmbedOp::create(b, tokensType(spec.numPatches()), map,
                                  param("patch_embed.proj.weight"),
                                  param("patch_embed.proj.bias"), /*prefix=*/0);
   auto addPosition = [&] { x = PositionOp::create(b, x, param("pos_embed")); };
@@ -146,6 +151,7 @@ Value ModelBuilder::embed(Value image) {
 }
 
 Value ModelBuilder::attention(Value x, int64_t block) {
+  PartScope part(b, "blocks." + Twine(block) + ".attn");
   std::string prefix = ("blocks." + Twine(block) + ".attn.").str();
   SmallVector<Value> norms;
   FloatAttr eps;
@@ -171,6 +177,8 @@ Value ModelBuilder::layerScale(Value y, const Twine &name) {
 
 Value ModelBuilder::mlp(Value x, const Twine &prefix) {
   std::string p = prefix.str();
+  // All experts of a block are one part.
+  PartScope part(b, StringRef(p).split(".experts.").first);
   auto activation = static_cast<moe::Activation>(spec.activation);
   return MlpOp::create(b, x, param(p + ".fc1.weight"), param(p + ".fc1.bias"),
                        param(p + ".fc2.weight"), param(p + ".fc2.bias"),
@@ -189,6 +197,7 @@ void ModelBuilder::fillRegions(RoutedOpInterface op, RankedTensorType group,
 }
 
 Value ModelBuilder::experts(Value x, int64_t block, Route route) {
+  PartScope part(b, "blocks." + Twine(block) + ".moe");
   auto op = ExpertsOp::create(b, x.getType(), x, route.experts, route.gates,
                               /*indexed=*/IntegerAttr(),
                               /*bodiesCount=*/spec.moe->numExperts);
@@ -208,6 +217,7 @@ Routed ModelBuilder::tokenExperts(Value x, int64_t block) {
                     indices({experts}), tensorOf({experts})};
   Value weight = param(name + ".weight"), bias = param(name + ".bias");
   ValueRange taken;
+  PartScope part(b, name);
   if (moe.routerType == MoESpec::RouterType::ExpertChoice)
     taken = ExpertChoiceOp::create(b, results[0], results[1], results[2],
                                    results[3], x, weight, bias)
@@ -217,6 +227,7 @@ Routed ModelBuilder::tokenExperts(Value x, int64_t block) {
                                   results[3], x, weight, bias, moe.topK,
                                   moe.normalize, moe.batchPriority)
                 ->getResults();
+  PartScope regions(b, "blocks." + Twine(block) + ".moe");
   auto op = TokenExpertsOp::create(b, x.getType(), x, taken[0], taken[1],
                                    taken[2], /*indexed=*/IntegerAttr(),
                                    /*bodiesCount=*/experts);
@@ -229,6 +240,7 @@ Routed ModelBuilder::softExperts(Value x, int64_t block) {
           slots = experts * spec.slotsPerExpert();
   int64_t tokens = cast<RankedTensorType>(x.getType()).getDimSize(0);
   std::string name = ("blocks." + Twine(block) + ".moe.router").str();
+  PartScope part(b, name);
   Value logits =
       SlotLogitsOp::create(b, tensorOf({tokens, slots}), x, param(name + ".mu"),
                            param(name + ".scale"));
@@ -256,6 +268,7 @@ Value ModelBuilder::patches(Value x, bool isMax, bool includesPrefix) {
 }
 
 Value ModelBuilder::pool(Value x) {
+  PartScope part(b, "pool");
   auto pooled = [&](bool isMax) {
     return patches(x, isMax, spec.poolIncludesPrefix);
   };
@@ -283,6 +296,7 @@ Value ModelBuilder::answer(Value x) {
   if (!spec.hasHead)
     return pooled;
   auto head = [&](Value of, const Twine &name) -> Value {
+    PartScope part(b, name);
     return HeadOp::create(b, tensorOf({1, spec.numClasses}), of,
                           param(name + ".weight"), param(name + ".bias"));
   };
@@ -295,6 +309,7 @@ Value ModelBuilder::answer(Value x) {
 
 Route ModelBuilder::router(Value x, const Twine &name) {
   const MoESpec &moe = *spec.moe;
+  PartScope part(b, name);
   Value input = moe.routerInput == MoESpec::RouterInput::Cls
                     ? token(x, 0)
                     : patches(x, /*isMax=*/false);
@@ -332,7 +347,11 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     if (isShared && !sharedRoute)
       sharedRoute = router(x, "router");
     Value a = attention(layerNorm(x, block + ".norm1"), i);
-    x = arith::AddFOp::create(b, x, layerScale(a, block + ".ls1"));
+    {
+      // Mostly one with the product before it.
+      PartScope branch(b, block + ".attn.proj");
+      x = arith::AddFOp::create(b, x, layerScale(a, block + ".ls1"));
+    }
     Value h = layerNorm(x, block + ".norm2");
     Value y;
     if (isMoE && isPerToken) {
@@ -349,6 +368,7 @@ OwningOpRef<ModuleOp> ModelBuilder::build() {
     } else {
       y = mlp(h, block + ".mlp");
     }
+    PartScope branch(b, block + (isMoE ? ".moe" : ".mlp.fc2"));
     if (isMoE && spec.moe->sharedExpertIntermediateSize)
       y = arith::AddFOp::create(b, mlp(h, block + ".moe.shared_expert"), y);
     x = arith::AddFOp::create(b, x, layerScale(y, block + ".ls2"));

@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <type_traits>
 #include <utility>
 
@@ -69,6 +70,37 @@ public:
 private:
   T *Elements = nullptr;
   size_t Count = 0;
+};
+
+/// Owns `size()` objects, made without arguments. They stay where they are.
+template <typename T> class Objects {
+public:
+  Objects() = default;
+  Objects(const Objects &) = delete;
+  Objects &operator=(const Objects &) = delete;
+  ~Objects() {
+    for (size_t I = Memory.size() / sizeof(T); I-- > 0;)
+      (*this)[I].~T();
+  }
+
+  /// Makes them; at most once. False, and empty, without memory.
+  bool allocate(uint64_t Count) {
+    static_assert(alignof(T) <= alignof(std::max_align_t),
+                  "malloc's alignment");
+    if (Count > PTRDIFF_MAX / sizeof(T) || !Memory.allocate(Count * sizeof(T)))
+      return false;
+    for (size_t I = 0; I < Count; ++I)
+      new (Memory.data() + I * sizeof(T)) T();
+    return true;
+  }
+
+  size_t size() const { return Memory.size() / sizeof(T); }
+  T &operator[](size_t I) { return begin()[I]; }
+  T *begin() { return reinterpret_cast<T *>(Memory.data()); }
+  T *end() { return begin() + size(); }
+
+private:
+  Array<char> Memory;
 };
 
 /// A view of bytes that someone else owns. Reads out of its bounds are the

@@ -8,10 +8,11 @@
 namespace moe {
 namespace runtime {
 
-/// Times `NumRuns` runs on the input that `Run` holds, or without `HasInput` on
-/// fixed noise, after a warm-up, and prints what they took.
-bool runBenchmark(Inference &Run, const MoeVariant &Variant, bool HasInput,
-                  int64_t NumRuns, bool IsJson, Message &Error);
+/// Times `NumRuns` runs on the input of `On`, or without `HasInput` on fixed
+/// noise, after a warm-up, and prints what they took. The timed ones are in the
+/// profile, if there is one.
+bool runBenchmark(const Inference &Run, Sample &On, Workspace &In,
+                  bool HasInput, int64_t NumRuns, bool IsJson, Message &Error);
 
 } // namespace runtime
 } // namespace moe

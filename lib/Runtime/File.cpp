@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,12 +21,28 @@ static bool systemError(Message &Error, const char *What) {
 // InputFile
 //===----------------------------------------------------------------------===//
 
-InputFile::~InputFile() {
+bool moe::runtime::mayWait(int Descriptor) {
+  pollfd Poll = {Descriptor, POLLIN, 0};
+  return poll(&Poll, 1, 0) == 0;
+}
+
+bool moe::runtime::isPipe(const char *Path) {
+  struct stat Status;
+  return strcmp(Path, "-") == 0 ||
+         (stat(Path, &Status) == 0 && !S_ISREG(Status.st_mode));
+}
+
+InputFile::~InputFile() { close(); }
+
+void InputFile::close() {
   if (Descriptor > STDIN_FILENO)
-    close(Descriptor);
+    ::close(Descriptor);
+  Descriptor = -1;
+  Size = -1;
 }
 
 bool InputFile::open(const char *Path, Message &Error) {
+  close();
   Descriptor = strcmp(Path, "-") == 0 ? STDIN_FILENO
                                       : ::open(Path, O_RDONLY | O_CLOEXEC);
   if (Descriptor < 0)
@@ -53,6 +71,14 @@ bool InputFile::read(void *Data, size_t Count, size_t &NumRead,
     NumRead += Got;
   }
   return true;
+}
+
+const char *InputFile::map(Message &Error) const {
+  void *Begin = mmap(nullptr, Size, PROT_READ, MAP_PRIVATE, Descriptor, 0);
+  if (Begin != MAP_FAILED)
+    return static_cast<const char *>(Begin);
+  systemError(Error, "cannot map");
+  return nullptr;
 }
 
 bool InputFile::readAll(Array<uint8_t> &Data, size_t MaxSize, Message &Error) {
@@ -150,6 +176,11 @@ void OutputFile::write(const void *Data, size_t Count) {
 
 void OutputFile::seekToStart() {
   if (fseek(Stream, 0, SEEK_SET) != 0 && FirstError == 0)
+    FirstError = errno;
+}
+
+void OutputFile::check() {
+  if (ferror(Stream) && FirstError == 0)
     FirstError = errno;
 }
 

@@ -18,7 +18,6 @@ static void *reallocateLimited(void *Memory, size_t Size);
 #define STBI_NO_STDIO
 #define STBI_NO_HDR
 #define STBI_NO_LINEAR
-#define STBI_NO_THREAD_LOCALS
 #define STBI_FAILURE_USERMSG
 #define STBI_ASSERT(Condition) static_cast<void>(0)
 #define STBI_MALLOC(Size) allocateLimited(Size)
@@ -33,7 +32,7 @@ using namespace moe::runtime;
 /// The most that a single allocation of stb_image may take. Its own sizes
 /// follow from the image's, save for inflated PNG data, which could be a
 /// thousand times the file.
-static size_t AllocationLimit;
+static thread_local size_t AllocationLimit;
 
 /// Zeroed: what a damaged file never defines, such as a Huffman table, is then
 /// the same in every run and within its bounds.

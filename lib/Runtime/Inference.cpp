@@ -35,33 +35,76 @@ const MoeVariant *moe::runtime::findVariant(const MoeModel &Model,
   return nullptr;
 }
 
-bool Inference::allocate(Message &Error) {
-  constexpr size_t Alignment = 64;
-  size_t Size = (Model.workspace_bytes + Alignment - 1) / Alignment * Alignment;
-  Workspace =
-      static_cast<char *>(aligned_alloc(Alignment, Size ? Size : Alignment));
-  if (!Workspace ||
-      !Input.allocate(Model.channels * Model.height * Model.width) ||
-      !Logits.allocate(Model.classes))
-    return Error.outOfMemory();
-  return true;
+namespace {
+/// What the model's questions during a run are about.
+struct RunContext {
+  Team &Threads;
+  ExpertFiles *Files;
+  Profile *Trace;
+  Message &Error;
+};
+} // namespace
+
+static void runByTeam(void *Context, size_t Parts, MoeTask Task,
+                      void *Arguments) {
+  static_cast<RunContext *>(Context)->Threads.forEach(Parts, Task, Arguments);
 }
 
-bool Inference::run(Message &Error) {
+static void runAlone(void *, size_t Parts, MoeTask Task, void *Arguments) {
+  for (size_t Part = 0; Part < Parts; ++Part)
+    Task(Arguments, Part);
+}
+
+static const void *findExpert(void *Context, size_t Index) {
+  auto *Self = static_cast<RunContext *>(Context);
+  return Self->Files->find(Index, Self->Error);
+}
+
+static void markPart(void *Context, int64_t Part, int64_t Expert) {
+  static_cast<RunContext *>(Context)->Trace->mark(Part, Expert);
+}
+
+int Inference::call(Sample &On, Workspace &In, const Mode &How,
+                    Message &Error) const {
+  const float *Input = On.Input.data();
+  float *Logits = On.Logits.data();
+  bool IsShared = How.IsShared && Threads.size() > 1;
+  if (!IsShared && !How.NameInProfile && !Files && Variant.run &&
+      How.Stage == MOE_STAGE_ALL)
+    return Variant.run(Input, Logits, In.data());
+  RunContext Context = {Threads, Files, Trace, Error};
+  MoeServices Services = {};
+  Services.context = &Context;
+  Services.parallel_for = IsShared ? runByTeam : runAlone;
+  Services.threads = IsShared ? Threads.size() : 1;
+  Services.expert = Files ? findExpert : nullptr;
+  Services.mark = How.NameInProfile ? markPart : nullptr;
+  Services.stage = How.Stage;
+  return Variant.run_with(Input, Logits, In.data(), &Services);
+}
+
+bool Inference::run(Sample &On, Workspace &In, const Mode &How,
+                    Message &Error) const {
+  if (How.NameInProfile)
+    Trace->beginImage(How.NameInProfile);
   timespec Start, End;
   clock_gettime(CLOCK_MONOTONIC, &Start);
-  int Status =
-      Threads.size() > 1
-          ? Variant.run_team(Input.data(), Logits.data(), Workspace, &Threads)
-          : Variant.run(Input.data(), Logits.data(), Workspace);
+  int Status = call(On, In, How, Error);
   clock_gettime(CLOCK_MONOTONIC, &End);
-  Milliseconds =
+  double Milliseconds =
       (End.tv_sec - Start.tv_sec) * 1e3 + (End.tv_nsec - Start.tv_nsec) * 1e-6;
+  if (How.Stage == MOE_STAGE_EXPERTS)
+    Milliseconds += On.Milliseconds;
+  On.Milliseconds = Milliseconds;
+  if (Status == 0 && How.Stage != MOE_STAGE_ROUTE && Model.num_routes > 0)
+    memcpy(On.Routes.data(), In.routes(Model),
+           Model.num_routes * sizeof(MoeRoute));
+  if (How.NameInProfile)
+    Trace->endImage(Status == 0 ? &On : nullptr);
+  // What an expert lacks has been said already.
+  if (Status == MOE_NO_EXPERT && Files)
+    return false;
   if (Status != 0)
     return Error.set("the model failed with status %d", Status);
   return true;
-}
-
-const MoeRoute *Inference::routes() const {
-  return reinterpret_cast<const MoeRoute *>(Workspace + Model.routes_offset);
 }

@@ -3,10 +3,10 @@
 #ifndef MOE_LIB_RUNTIME_INFERENCE_H
 #define MOE_LIB_RUNTIME_INFERENCE_H
 
-#include "Array.h"
-#include "Message.h"
+#include "ExpertFiles.h"
+#include "Profile.h"
+#include "Sample.h"
 #include "Team.h"
-#include "moe/Runtime/Model.h"
 
 namespace moe {
 namespace runtime {
@@ -19,39 +19,45 @@ const MoeVariant *findVariant(const MoeModel &Model);
 const MoeVariant *findVariant(const MoeModel &Model, const char *Name,
                               Message &Error);
 
-/// The memory of one inference at a time.
+/// Runs one variant of the model. Holds nothing of a run: threads may run it
+/// at once, each with a sample and a workspace of its own.
 class Inference {
 public:
-  /// Shares each run among `Threads`.
-  Inference(const MoeModel &Model, const MoeVariant &Variant, Team &Threads)
-      : Model(Model), Variant(Variant), Threads(Threads) {}
-  Inference(const Inference &) = delete;
-  Inference &operator=(const Inference &) = delete;
-  ~Inference() { free(Workspace); }
+  /// `Files` is null for a model whose experts are in the executable; `Trace`,
+  /// if no profile is wanted.
+  Inference(const MoeModel &Model, const MoeVariant &Variant, Team &Threads,
+            ExpertFiles *Files, Profile *Trace)
+      : Model(Model), Variant(Variant), Threads(Threads), Files(Files),
+        Trace(Trace) {}
 
-  bool allocate(Message &Error);
+  const MoeModel &model() const { return Model; }
+  const MoeVariant &variant() const { return Variant; }
+  Team &threads() const { return Threads; }
+  bool isProfiled() const { return Trace != nullptr; }
 
-  /// [channels, height, width], to be filled before `run`.
-  float *input() { return Input.data(); }
-  size_t inputSize() const { return Input.size(); }
+  /// How a run is done.
+  struct Mode {
+    int64_t Stage = MOE_STAGE_ALL;
+    /// The team's threads share the run; at most one such run at a time, and
+    /// not within a task of the team.
+    bool IsShared = false;
+    /// Of the image in the profile; null = it is not in there. Like IsShared,
+    /// one at a time.
+    const char *NameInProfile = nullptr;
+  };
 
-  /// Runs the model on `input()`.
-  bool run(Message &Error);
-
-  int64_t threads() const { return Threads.size(); }
-
-  // What the last run gave.
-  const Array<float> &logits() const { return Logits; }
-  const MoeRoute *routes() const; ///< [num_routes]
-  double milliseconds() const { return Milliseconds; }
+  /// Runs the model, or a stage of it, on `On.Input`. Sets the answer in `On`;
+  /// MOE_STAGE_EXPERTS adds its time to that of MOE_STAGE_ROUTE.
+  bool run(Sample &On, Workspace &In, const Mode &How, Message &Error) const;
 
 private:
+  int call(Sample &On, Workspace &In, const Mode &How, Message &Error) const;
+
   const MoeModel &Model;
   const MoeVariant &Variant;
   Team &Threads;
-  Array<float> Input, Logits;
-  char *Workspace = nullptr;
-  double Milliseconds = 0;
+  ExpertFiles *Files;
+  Profile *Trace;
 };
 
 } // namespace runtime

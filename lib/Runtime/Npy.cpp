@@ -234,6 +234,7 @@ bool NpyReader::open(const char *Path, int64_t Channels, int64_t Height,
                      int64_t Width, Message &Error) {
   Array<char> Header;
   int64_t Offset = 0;
+  NumRead = 0;
   if (!File.open(Path, Error) || !readHeader(File, Header, Offset, Error))
     return false;
   HeaderParser Parser(Header.data(), Error);

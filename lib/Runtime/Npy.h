@@ -11,9 +11,14 @@ namespace runtime {
 /// Reads a file of float32 [C,H,W] or [B,C,H,W] one [C,H,W] at a time.
 class NpyReader {
 public:
-  /// Opens `Path` and checks its header against the shape that is expected.
+  /// Opens `Path`, instead of what was open before, and checks its header
+  /// against the shape that is expected.
   bool open(const char *Path, int64_t Channels, int64_t Height, int64_t Width,
             Message &Error);
+
+  void close() { File.close(); }
+  /// Would `readNext` wait for whoever writes into this pipe?
+  bool mayWait() const { return File.mayWait(); }
 
   /// B; 1 for a file without that dimension.
   int64_t batch() const { return Batch; }

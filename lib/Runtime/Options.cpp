@@ -11,6 +11,7 @@ using namespace moe::runtime;
 
 static constexpr int64_t MaxCount = 1000000000;
 static constexpr int64_t MaxThreads = 1024;
+static constexpr int64_t MaxBatch = 1024;
 static constexpr int64_t MaxBenchmarkRuns = 10000000;
 
 namespace {
@@ -27,6 +28,7 @@ private:
   /// Then sets Value, to null with an Error if it is missing.
   bool matchesValue(const char *Argument, const char *Name);
   bool parseCount(const char *Name, int64_t Max, int64_t &Count);
+  bool parseExperts();
   bool addInput(const char *Path, bool IsTensor);
 
   int Argc;
@@ -67,6 +69,26 @@ bool Parser::parseCount(const char *Name, int64_t Max, int64_t &Count) {
     return Error.set("%s: expected a number from 1 to %lld, found '%s'", Name,
                      static_cast<long long>(Max), Value);
   Count = Number;
+  return true;
+}
+
+bool Parser::parseExperts() {
+  static constexpr char Prefix[] = "file:";
+  constexpr size_t PrefixLength = sizeof Prefix - 1;
+  if (!Value)
+    return false;
+  if (strcmp(Value, "mmap") == 0) {
+    Result.Experts = ExpertsMode::Mmap;
+  } else if (strcmp(Value, "preload") == 0) {
+    Result.Experts = ExpertsMode::Preload;
+  } else if (strncmp(Value, Prefix, PrefixLength) == 0 && Value[PrefixLength]) {
+    Result.Experts = ExpertsMode::Files;
+    Result.ExpertsFolder = Value + PrefixLength;
+  } else {
+    return Error.set("--experts: expected 'mmap', 'preload' or 'file:DIR', "
+                     "found '%s'",
+                     Value);
+  }
   return true;
 }
 
@@ -116,8 +138,14 @@ bool Parser::parseOption(const char *Argument) {
   }
   if (matchesValue(Argument, "--threads"))
     return parseCount("--threads", MaxThreads, Result.Threads);
-  if (matchesValue(Argument, "--profile"))
-    return Value && Error.set("--profile is not supported yet");
+  if (matchesValue(Argument, "--batch"))
+    return parseCount("--batch", MaxBatch, Result.Batch);
+  if (matchesValue(Argument, "--experts"))
+    return parseExperts();
+  if (matchesValue(Argument, "--profile")) {
+    Result.ProfilePath = Value;
+    return Value != nullptr;
+  }
   return Error.set("unknown option '%s'", Argument);
 }
 
@@ -150,24 +178,35 @@ bool moe::runtime::parseOptions(int Argc, char **Argv, Options &Result,
 void moe::runtime::printHelp(const char *Program) {
   fputs("usage: ", stdout);
   writePlain(stdout, Program);
-  printf(" [options] IMAGE...\n"
-         "Classifies images (PNG, JPEG, BMP, PPM, PGM; \"-\" reads one from "
-         "standard input) with the model %s.\n\n"
-         "  --top N              classes to print, default 5\n"
-         "  --format=text|json   json: one object a line and an image\n"
-         "  --tensor X.npy       an input that is preprocessed already: "
-         "float32 [C,H,W] or [B,C,H,W]\n"
-         "                       with C,H,W = %lld,%lld,%lld; may be given "
-         "several times\n"
-         "  --logits OUT.npy     write the logits (or the features of a model "
-         "without a head),\n"
-         "                       float32 [inputs, classes]\n"
-         "  --benchmark N        time N runs\n"
-         "  --threads T          that share each inference, default 1\n"
-         "  --cpu-variant NAME   use this variant of --info, not the best one\n"
-         "  --info               describe the model in JSON\n"
-         "  --help               this text\n",
-         moe_model.name, static_cast<long long>(moe_model.channels),
-         static_cast<long long>(moe_model.height),
-         static_cast<long long>(moe_model.width));
+  printf(
+      " [options] IMAGE...\n"
+      "Classifies images (PNG, JPEG, BMP, PPM, PGM; \"-\" = standard input)\n"
+      "with the model %s.\n\n"
+      "  --top N              classes to print, default 5\n"
+      "  --format=text|json   json: one object a line and an image\n"
+      "  --tensor X.npy       an input, preprocessed already: float32 [C,H,W] "
+      "or\n"
+      "                       [B,C,H,W] with C,H,W = %lld,%lld,%lld\n"
+      "  --logits OUT.npy     write the logits (or a headless model's "
+      "features),\n"
+      "                       float32 [inputs, classes]\n"
+      "  --threads T          default 1\n"
+      "  --batch N            images that are sorted by their experts, default "
+      "up to\n"
+      "                       %lld (models that choose them for the whole "
+      "image)\n"
+      "  --experts=MODE       mmap: read an expert when it is first chosen; "
+      "preload:\n"
+      "                       all at the start; file:DIR: they are files in "
+      "DIR\n"
+      "  --benchmark N        time N runs\n"
+      "  --profile OUT.json   write when each part ran (open in "
+      "ui.perfetto.dev)\n"
+      "  --cpu-variant NAME   use this variant of --info, not the best one\n"
+      "  --info               describe the model in JSON\n"
+      "  --help               this text\n",
+      moe_model.name, static_cast<long long>(moe_model.channels),
+      static_cast<long long>(moe_model.height),
+      static_cast<long long>(moe_model.width),
+      static_cast<long long>(DefaultBatch));
 }

@@ -15,12 +15,22 @@ struct Input {
   bool IsTensor;
 };
 
+/// Of --batch, if there is memory for it.
+constexpr int64_t DefaultBatch = 32;
+
+/// What --experts says.
+enum class ExpertsMode { Default, Mmap, Preload, Files };
+
 struct Options {
   Array<Input> Inputs;
   int64_t Top = 5;
   int64_t BenchmarkRuns = 0; ///< 0 = no benchmark
   int64_t Threads = 1;
+  int64_t Batch = 0; ///< 0 = as many as are worth it
+  ExpertsMode Experts = ExpertsMode::Default;
+  const char *ExpertsFolder = nullptr; ///< with Files
   const char *LogitsPath = nullptr;
+  const char *ProfilePath = nullptr;
   const char *CpuVariant = nullptr;
   bool IsJson = false;
   bool ShowInfo = false;

@@ -42,9 +42,9 @@ void Reporter::rank(const Array<float> &Logits) {
                     });
 }
 
-void Reporter::writeJson(const char *Name, const Inference &Run) {
+void Reporter::writeJson(const Sample &Answer) {
   fputs("{\"input\": ", stdout);
-  writeJsonString(stdout, Name);
+  writeJsonString(stdout, Answer.Name.data());
   fputs(", \"top\": [", stdout);
   for (int64_t I = 0; I < NumShown; ++I) {
     int64_t Class = Ranking[I];
@@ -60,8 +60,7 @@ void Reporter::writeJson(const char *Name, const Inference &Run) {
   }
   fputs("], \"experts\": [", stdout);
   const char *Separator = "";
-  for (int64_t I = 0; I < Model.num_routes; ++I) {
-    const MoeRoute &Route = Run.routes()[I];
+  for (const MoeRoute &Route : Answer.Routes) {
     if (Route.tokens == 0)
       continue;
     printf("%s{\"layer\": %d, \"expert\": %d, \"gate\": ", Separator,
@@ -73,13 +72,13 @@ void Reporter::writeJson(const char *Name, const Inference &Run) {
     Separator = ", ";
   }
   fputs("], \"milliseconds\": ", stdout);
-  writeJsonFloat(stdout, Run.milliseconds());
+  writeJsonFloat(stdout, Answer.Milliseconds);
   fputs("}\n", stdout);
 }
 
-void Reporter::writeText(const char *Name, const Inference &Run) {
-  writePlain(stdout, Name);
-  printf(": %.3f ms\n", Run.milliseconds());
+void Reporter::writeText(const Sample &Answer) {
+  writePlain(stdout, Answer.Name.data());
+  printf(": %.3f ms\n", Answer.Milliseconds);
   if (Model.features)
     printf("  %lld features%s\n", static_cast<long long>(Model.classes),
            HasLogitsFile ? "" : " (--logits FILE.npy writes them)");
@@ -96,8 +95,7 @@ void Reporter::writeText(const char *Name, const Inference &Run) {
   // One line per block: "experts of block 9: 3 (0.52), 1 (0.31)".
   bool HasLine = false;
   int32_t Layer = 0;
-  for (int64_t I = 0; I < Model.num_routes; ++I) {
-    const MoeRoute &Route = Run.routes()[I];
+  for (const MoeRoute &Route : Answer.Routes) {
     if (Route.tokens == 0)
       continue;
     if (HasLine && Route.layer == Layer) {
@@ -116,9 +114,9 @@ void Reporter::writeText(const char *Name, const Inference &Run) {
     fputc('\n', stdout);
 }
 
-void Reporter::report(const char *Name, const Inference &Run) {
+void Reporter::report(const Sample &Answer) {
   if (!Model.features) {
-    const Array<float> &Logits = Run.logits();
+    const Array<float> &Logits = Answer.Logits;
     float Largest = -__builtin_inff();
     for (float Logit : Logits)
       Largest = Logit > Largest ? Logit : Largest;
@@ -126,9 +124,9 @@ void Reporter::report(const char *Name, const Inference &Run) {
     rank(Logits);
   }
   if (IsJson)
-    writeJson(Name, Run);
+    writeJson(Answer);
   else
-    writeText(Name, Run);
+    writeText(Answer);
 }
 
 void moe::runtime::writeInfo(const MoeModel &Model, const MoeVariant &Variant) {

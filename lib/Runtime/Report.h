@@ -3,7 +3,7 @@
 #ifndef MOE_LIB_RUNTIME_REPORT_H
 #define MOE_LIB_RUNTIME_REPORT_H
 
-#include "Inference.h"
+#include "Sample.h"
 
 namespace moe {
 namespace runtime {
@@ -19,13 +19,13 @@ public:
         IsJson(IsJson), HasLogitsFile(HasLogitsFile) {}
 
   bool allocate(Message &Error);
-  void report(const char *Name, const Inference &Run);
+  void report(const Sample &Answer);
 
 private:
   /// Puts the classes with the largest logits first; ties by index, NaN last.
   void rank(const Array<float> &Logits);
-  void writeJson(const char *Name, const Inference &Run);
-  void writeText(const char *Name, const Inference &Run);
+  void writeJson(const Sample &Answer);
+  void writeText(const Sample &Answer);
   const char *label(int64_t Class) const {
     return Model.labels ? Model.labels[Class] : nullptr;
   }

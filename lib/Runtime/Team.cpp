@@ -29,16 +29,13 @@ static void pauseThread() {
 }
 
 Team::Team() {
-  share = [](MoeTeam *Self, MoeTask Task, void *Arguments) {
-    static_cast<Team *>(Self)->runAll(Task, Arguments);
-  };
   pthread_mutex_init(&Mutex, nullptr);
   pthread_cond_init(&Wake, nullptr);
 }
 
 Team::~Team() {
   if (NumStarted > 0)
-    runAll(nullptr, nullptr);
+    startRound(0, nullptr, nullptr);
   for (size_t I = 0; I < NumStarted; ++I)
     pthread_join(Workers[I].Thread, nullptr);
   pthread_cond_destroy(&Wake);
@@ -54,10 +51,10 @@ bool Team::start(int64_t NumThreads, Message &Error) {
   Patience = NumThreads <= countProcessors() ? LooksBeforeSleep : 0;
   for (Worker &Each : Workers) {
     Each.Owner = this;
-    Each.Part = static_cast<int64_t>(NumStarted) + 1;
+    Each.Index = NumStarted + 1;
     auto Main = [](void *Argument) -> void * {
       auto *Self = static_cast<Worker *>(Argument);
-      Self->Owner->work(Self->Part);
+      Self->Owner->work(Self->Index);
       return nullptr;
     };
     int Code = pthread_create(&Each.Thread, nullptr, Main, &Each);
@@ -71,7 +68,8 @@ bool Team::start(int64_t NumThreads, Message &Error) {
   return true;
 }
 
-void Team::runAll(MoeTask NewTask, void *NewArguments) {
+void Team::startRound(size_t NewParts, MoeTask NewTask, void *NewArguments) {
+  Parts = NewParts;
   Task = NewTask;
   Arguments = NewArguments;
   __atomic_store_n(&Pending, static_cast<int64_t>(NumStarted),
@@ -84,9 +82,21 @@ void Team::runAll(MoeTask NewTask, void *NewArguments) {
     pthread_cond_broadcast(&Wake);
     pthread_mutex_unlock(&Mutex);
   }
-  if (!Task)
+}
+
+void Team::runParts(size_t Index) {
+  for (size_t Part = Index; Part < Parts; Part += Size)
+    Task(Arguments, Part);
+}
+
+void Team::forEach(size_t NewParts, MoeTask NewTask, void *NewArguments) {
+  if (Size == 1 || NewParts < 2) {
+    for (size_t Part = 0; Part < NewParts; ++Part)
+      NewTask(NewArguments, Part);
     return;
-  Task(Arguments, 0, Size);
+  }
+  startRound(NewParts, NewTask, NewArguments);
+  runParts(0);
   for (int64_t Looks = 0; __atomic_load_n(&Pending, __ATOMIC_ACQUIRE) != 0;
        ++Looks) {
     // A worker that has no processor needs this one.
@@ -114,12 +124,12 @@ uint32_t Team::nextRound(uint32_t Seen) {
   return Now;
 }
 
-void Team::work(int64_t Part) {
+void Team::work(size_t Index) {
   for (uint32_t Seen = 0;;) {
     Seen = nextRound(Seen);
     if (!Task)
       return;
-    Task(Arguments, Part, Size);
+    runParts(Index);
     __atomic_fetch_sub(&Pending, 1, __ATOMIC_RELEASE);
   }
 }

@@ -3,7 +3,9 @@
 #include "WeightPages.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <sys/mman.h>
+#include <unistd.h>
 
 using namespace moe::runtime;
 
@@ -16,11 +18,14 @@ static void advise(const char *Begin, const char *End, int Advice) {
   madvise(const_cast<char *>(Begin), End - Begin, Advice);
 }
 
+static const char *largePageBegin(const char *At) {
+  return reinterpret_cast<const char *>(reinterpret_cast<uintptr_t>(At) &
+                                        -LargePage);
+}
+
 static void prepareShared(const MoeWeights &Shared) {
   // What is in front of them in their first large page is small and needed.
-  const char *Begin = reinterpret_cast<const char *>(
-      reinterpret_cast<uintptr_t>(Shared.begin) & -LargePage);
-  advise(Begin, Shared.end, MADV_HUGEPAGE);
+  advise(largePageBegin(Shared.begin), Shared.end, MADV_HUGEPAGE);
   // The kernel reads a file ahead in the pieces that it began with, and it
   // began before the advice. A step over what it has read begins anew.
   for (const char *At = Shared.begin; At < Shared.end; At += LargePage)
@@ -29,7 +34,7 @@ static void prepareShared(const MoeWeights &Shared) {
 
 static void separateExperts(const MoeModel &Model) {
   int64_t Count = Model.num_experts;
-  if (Count == 0)
+  if (Count == 0 || !Model.experts)
     return;
   // Mappings that differ in a flag stay apart. With two flags by turns each
   // expert differs from the next, and the first and the last one from what is
@@ -46,6 +51,36 @@ static void separateExperts(const MoeModel &Model) {
   // Before main all of it was one mapping, and a fault next to the experts
   // brought in 64 KiB of small ones.
   advise(Model.experts[0].begin, Model.experts[Count - 1].end, MADV_DONTNEED);
+}
+
+bool moe::runtime::populate(const char *Begin, const char *End) {
+  // madvise starts at a page.
+  size_t Page = sysconf(_SC_PAGESIZE);
+  const char *At = reinterpret_cast<const char *>(
+      reinterpret_cast<uintptr_t>(Begin) & -Page);
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+  if (madvise(const_cast<char *>(At), End - At, MADV_POPULATE_READ) == 0)
+    return true;
+  if (errno != EINVAL)
+    return false;
+  // Linux before 5.14.
+  for (; At < End; At += Page)
+    static_cast<void>(*static_cast<const volatile char *>(At));
+  return true;
+}
+
+void moe::runtime::preloadWeights(const MoeModel &Model) {
+  auto preload = [](const char *Begin, const char *End) {
+    advise(largePageBegin(Begin), End, MADV_HUGEPAGE);
+    // What cannot be read is a signal when it is used, as without preloading.
+    static_cast<void>(populate(Begin, End));
+  };
+  if (Model.shared)
+    preload(Model.shared->begin, Model.shared->end);
+  if (Model.experts && Model.num_experts > 0)
+    preload(Model.experts[0].begin, Model.experts[Model.num_experts - 1].end);
 }
 
 void moe::runtime::prepareWeights(const MoeModel &Model) {

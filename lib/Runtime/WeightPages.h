@@ -16,6 +16,13 @@ namespace runtime {
 /// kernel does not know that advice, nothing is lost but time.
 void prepareWeights(const MoeModel &Model);
 
+/// As prepareWeights, but brings all weights into memory before it returns.
+void preloadWeights(const MoeModel &Model);
+
+/// Brings what is mapped there into memory. False, with errno, if some of it
+/// cannot be read.
+bool populate(const char *Begin, const char *End);
+
 } // namespace runtime
 } // namespace moe
 

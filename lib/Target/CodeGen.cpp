@@ -2,7 +2,8 @@
 
 #include "moe/Target/CodeGen.h"
 
-#include "moe/Target/ShareKernels.h"
+#include "moe/Conversion/Passes.h"
+#include "moe/Dialect/Precision.h"
 
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
@@ -63,11 +64,10 @@ mlir::moe::createMachine(const llvm::Triple &triple) {
   return machine;
 }
 
-llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
-                                                  const CpuTarget &cpu,
-                                                  llvm::StringRef name,
-                                                  bool wantsTeam,
-                                                  llvm::Module &destination) {
+llvm::Expected<Variant> mlir::moe::addVariant(ModuleOp module,
+                                              const CpuTarget &cpu,
+                                              llvm::StringRef name,
+                                              llvm::Module &destination) {
   std::unique_ptr<llvm::Module> variant =
       translateModuleToLLVMIR(module, destination.getContext(), name);
   if (!variant)
@@ -92,8 +92,8 @@ llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
     // Apple's tools walk the stack along frame pointers.
     if (destination.getTargetTriple().isOSDarwin())
       function.addFnAttr("frame-pointer", "non-leaf");
-    if (function.getName() == "run") {
-      function.setName(name);
+    if (function.getName() == "run" ||
+        function.getName().starts_with("peak_")) {
       function.setVisibility(llvm::GlobalValue::HiddenVisibility);
     } else {
       function.setLinkage(llvm::GlobalValue::InternalLinkage);
@@ -101,18 +101,35 @@ llvm::Expected<VariantCode> mlir::moe::addVariant(ModuleOp module,
       function.addFnAttr(llvm::Attribute::NoInline);
     }
   }
-  std::string teamName;
-  if (wantsTeam)
-    teamName = addTeamRun(*variant->getFunction(name))->getName();
+  variant->getFunction("run")->setName(name);
+  Variant added{cpu.level, addRunWith(*variant->getFunction(name)), {}};
+  std::string withName = added.code.runWith->getName().str();
+  for (Precision kind : {Precision::F32, Precision::BF16, Precision::Int8}) {
+    std::string peak = ("peak_" + precisionName(kind)).str();
+    if (auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(peak)) {
+      variant->getFunction(peak)->setName(name + "_" + peak);
+      auto work = function->getAttrOfType<IntegerAttr>(kMultiplyAddsAttr);
+      added.peaks[static_cast<int>(kind)].multiplyAddsPerRound = work.getInt();
+    }
+  }
   if (llvm::Linker::linkModules(destination, std::move(variant)))
     return llvm::createStringError("linking the variants failed");
-  auto internal = [&](llvm::StringRef symbol) -> llvm::Function * {
-    llvm::Function *function = destination.getFunction(symbol);
+  auto internal = [&](const llvm::Twine &symbol) -> llvm::Function * {
+    SmallString<64> storage;
+    llvm::Function *function =
+        destination.getFunction(symbol.toStringRef(storage));
     function->setLinkage(llvm::GlobalValue::InternalLinkage);
     function->setVisibility(llvm::GlobalValue::DefaultVisibility);
     return function;
   };
-  return VariantCode{internal(name), wantsTeam ? internal(teamName) : nullptr};
+  if (added.code.run)
+    added.code.run = internal(name);
+  added.code.runWith = internal(withName);
+  for (Precision kind : {Precision::F32, Precision::BF16, Precision::Int8})
+    if (PeakLoop &peak = added.peaks[static_cast<int>(kind)];
+        peak.multiplyAddsPerRound > 0)
+      peak.function = internal(name + "_peak_" + precisionName(kind));
+  return added;
 }
 
 llvm::Error mlir::moe::linkBitcode(llvm::StringRef path,
@@ -130,8 +147,15 @@ llvm::Error mlir::moe::linkBitcode(llvm::StringRef path,
   (*bitcode)->setModuleInlineAsm("");
   if (llvm::NamedMDNode *ident = (*bitcode)->getNamedMetadata("llvm.ident"))
     ident->eraseFromParent();
+  SmallVector<std::string> defined;
+  for (llvm::Function &function : **bitcode)
+    if (!function.isDeclaration() && !function.hasLocalLinkage())
+      defined.push_back(function.getName().str());
   if (llvm::Linker::linkModules(destination, std::move(*bitcode)))
     return llvm::createStringError("linking %s failed", path.str().c_str());
+  for (const std::string &name : defined)
+    destination.getFunction(name)->setLinkage(
+        llvm::GlobalValue::InternalLinkage);
   return llvm::Error::success();
 }
 

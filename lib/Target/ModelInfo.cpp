@@ -2,7 +2,8 @@
 
 #include "moe/Target/ModelInfo.h"
 
-#include "moe/Runtime/Model.h"
+#include "moe/Conversion/Passes.h"
+#include "moe/Runtime/Services.h"
 
 #include "llvm/ADT/SmallVectorExtras.h"
 #include "llvm/IR/Constants.h"
@@ -12,74 +13,201 @@
 using namespace mlir;
 using namespace mlir::moe;
 
-void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
-                               const CompiledModel &compiled) {
-  llvm::LLVMContext &context = module.getContext();
-  llvm::IRBuilder<> b(context);
-  llvm::Type *i64 = b.getInt64Ty(), *i32 = b.getInt32Ty();
-  llvm::PointerType *pointer = b.getPtrTy();
+namespace {
 
-  auto *size = llvm::Function::Create(llvm::FunctionType::get(i64, false),
-                                      llvm::Function::ExternalLinkage,
-                                      spec.name + "_workspace_size", module);
-  b.SetInsertPoint(llvm::BasicBlock::Create(context, "", size));
-  b.CreateRet(b.getInt64(compiled.workspaceBytes));
+/// Adds the functions of the C interface.
+class CInterface {
+public:
+  CInterface(llvm::Module &module, const ModelSpec &spec,
+             const CompiledModel &compiled)
+      : module(module), spec(spec), compiled(compiled), b(module.getContext()) {
+  }
+  void emit();
 
-  // What the CPU can do; 0 as long as nobody asked. Two threads that both ask
-  // write the same value.
-  auto *known = new llvm::GlobalVariable(module, i64, /*isConstant=*/false,
-                                         llvm::GlobalValue::InternalLinkage,
-                                         b.getInt64(0), spec.name + "_cpu");
-  known->setAlignment(llvm::Align(8));
-  llvm::Function *probe = module.getFunction("moe_cpu_features");
+private:
+  using Call = function_ref<llvm::Value *(const Variant &)>;
 
-  auto *run = llvm::Function::Create(
-      llvm::FunctionType::get(i32, {pointer, pointer, pointer}, false),
-      llvm::Function::ExternalLinkage, spec.name + "_run", module);
-  auto block = [&](const char *name) {
-    return llvm::BasicBlock::Create(context, name, run);
-  };
-  llvm::BasicBlock *entry = block("entry"), *load = block("load"),
-                   *ask = block("probe"), *choose = block("choose"),
-                   *null = block("null");
-  SmallVector<llvm::Value *> arguments;
-  for (llvm::Argument &argument : run->args())
-    arguments.push_back(&argument);
-  b.SetInsertPoint(entry);
+  /// A function NAME_`suffix` that other programs call, positioned in its body.
+  llvm::Function *create(StringRef suffix, llvm::Type *result,
+                         ArrayRef<llvm::Type *> parameters);
+  llvm::BasicBlock *block() {
+    return llvm::BasicBlock::Create(module.getContext(), "",
+                                    b.GetInsertBlock()->getParent());
+  }
+  /// Returns `status` from the function if `condition` holds.
+  void returnIf(llvm::Value *condition, int status);
+  /// Returns from the function if one of its first three arguments is null.
+  void checkPointers(llvm::Function *function);
+  /// What the CPU can do.
+  llvm::Value *features();
+  /// Returns what `call` makes of the first variant that the CPU can run.
+  void callVariant(Call call);
+
+  llvm::Module &module;
+  const ModelSpec &spec;
+  const CompiledModel &compiled;
+  llvm::IRBuilder<> b;
+  llvm::GlobalVariable *known = nullptr;
+};
+
+} // namespace
+
+llvm::Function *CInterface::create(StringRef suffix, llvm::Type *result,
+                                   ArrayRef<llvm::Type *> parameters) {
+  auto *function = llvm::Function::Create(
+      llvm::FunctionType::get(result, parameters, false),
+      llvm::Function::ExternalLinkage, spec.name + suffix, module);
+  b.SetInsertPoint(llvm::BasicBlock::Create(module.getContext(), "", function));
+  return function;
+}
+
+void CInterface::returnIf(llvm::Value *condition, int status) {
+  llvm::BasicBlock *yes = block(), *no = block();
+  b.CreateCondBr(condition, yes, no);
+  b.SetInsertPoint(yes);
+  b.CreateRet(b.getInt32(status));
+  b.SetInsertPoint(no);
+}
+
+void CInterface::checkPointers(llvm::Function *function) {
   llvm::Value *isNull = b.getFalse();
-  for (llvm::Value *argument : arguments)
-    isNull = b.CreateOr(isNull, b.CreateIsNull(argument));
-  b.CreateCondBr(isNull, null, load);
-  b.SetInsertPoint(null);
-  b.CreateRet(b.getInt32(1));
+  for (unsigned i = 0; i < 3; ++i)
+    isNull = b.CreateOr(isNull, b.CreateIsNull(function->getArg(i)));
+  returnIf(isNull, MOE_NULL_POINTER);
+}
 
-  b.SetInsertPoint(load);
-  llvm::LoadInst *old = b.CreateAlignedLoad(i64, known, llvm::Align(8));
-  old->setAtomic(llvm::AtomicOrdering::Monotonic);
-  b.CreateCondBr(b.CreateICmpEQ(old, b.getInt64(0)), ask, choose);
-  b.SetInsertPoint(ask);
+llvm::Value *CInterface::features() {
   uint64_t wanted = 0;
   for (const Variant &variant : compiled.variants)
     wanted |= variant.level->features;
-  llvm::Value *fresh = b.CreateCall(probe, b.getInt64(wanted));
+  llvm::BasicBlock *load = b.GetInsertBlock(), *probe = block(),
+                   *done = block();
+  llvm::LoadInst *old =
+      b.CreateAlignedLoad(b.getInt64Ty(), known, llvm::Align(8));
+  old->setAtomic(llvm::AtomicOrdering::Monotonic);
+  b.CreateCondBr(b.CreateICmpEQ(old, b.getInt64(0)), probe, done);
+  b.SetInsertPoint(probe);
+  llvm::Value *fresh =
+      b.CreateCall(module.getFunction("moe_cpu_features"), b.getInt64(wanted));
   b.CreateAlignedStore(fresh, known, llvm::Align(8))
       ->setAtomic(llvm::AtomicOrdering::Monotonic);
-  b.CreateBr(choose);
-
-  b.SetInsertPoint(choose);
-  llvm::PHINode *features = b.CreatePHI(i64, 2);
+  b.CreateBr(done);
+  b.SetInsertPoint(done);
+  llvm::PHINode *features = b.CreatePHI(b.getInt64Ty(), 2);
   features->addIncoming(old, load);
-  features->addIncoming(fresh, ask);
+  features->addIncoming(fresh, probe);
+  return features;
+}
+
+void CInterface::callVariant(Call call) {
+  llvm::Value *features = this->features();
   for (const Variant &variant : compiled.variants) {
     llvm::Value *needed = b.getInt64(variant.level->features);
     llvm::Value *fits = b.CreateICmpEQ(b.CreateAnd(features, needed), needed);
-    llvm::BasicBlock *yes = block("run"), *no = block("next");
+    llvm::BasicBlock *yes = block(), *no = block();
     b.CreateCondBr(fits, yes, no);
     b.SetInsertPoint(yes);
-    b.CreateRet(b.CreateCall(variant.run, arguments));
+    b.CreateRet(call(variant));
     b.SetInsertPoint(no);
   }
-  b.CreateRet(b.getInt32(2));
+  b.CreateRet(b.getInt32(MOE_NO_VARIANT));
+}
+
+void CInterface::emit() {
+  llvm::Type *i64 = b.getInt64Ty(), *i32 = b.getInt32Ty();
+  llvm::Type *pointer = b.getPtrTy();
+  // What the CPU can do; 0 as long as nobody asked. Two threads that both ask
+  // write the same value.
+  known = new llvm::GlobalVariable(module, i64, /*isConstant=*/false,
+                                   llvm::GlobalValue::InternalLinkage,
+                                   b.getInt64(0), spec.name + "_cpu");
+  known->setAlignment(llvm::Align(8));
+
+  create("_workspace_size", i64, {});
+  b.CreateRet(b.getInt64(compiled.workspaceBytes));
+
+  llvm::Function *run = create("_run", i32, {pointer, pointer, pointer});
+  checkPointers(run);
+  if (compiled.variants.front().code.run)
+    callVariant([&](const Variant &variant) {
+      return b.CreateCall(variant.code.run,
+                          {run->getArg(0), run->getArg(1), run->getArg(2)});
+    });
+  else
+    b.CreateRet(b.getInt32(MOE_NO_EXPERT));
+
+  llvm::Function *with =
+      create("_run_with", i32, {pointer, pointer, pointer, pointer});
+  checkPointers(with);
+  static_assert(sizeof(MoeServices) % 8 == 0, "all of it is words");
+  llvm::Value *services =
+      b.CreateAlloca(llvm::ArrayType::get(i64, sizeof(MoeServices) / 8));
+  b.CreateCall(module.getFunction("moe_fill_services"),
+               {with->getArg(3), services});
+  callVariant([&](const Variant &variant) {
+    return b.CreateCall(variant.code.runWith, {with->getArg(0), with->getArg(1),
+                                               with->getArg(2), services});
+  });
+
+  if (compiled.expertFiles.empty())
+    return;
+  llvm::Function *file = create("_expert_file", pointer, {i64});
+  llvm::Value *index = file->getArg(0);
+  SmallVector<llvm::Constant *> names;
+  for (const ExpertFile &expert : compiled.expertFiles)
+    names.push_back(b.CreateGlobalString(expert.name));
+  auto *type = llvm::ArrayType::get(pointer, names.size());
+  auto *table = new llvm::GlobalVariable(
+      module, type, /*isConstant=*/true, llvm::GlobalValue::InternalLinkage,
+      llvm::ConstantArray::get(type, names), spec.name + "_expert_files");
+  llvm::BasicBlock *yes = block(), *no = block();
+  b.CreateCondBr(b.CreateICmpULT(index, b.getInt64(names.size())), yes, no);
+  b.SetInsertPoint(no);
+  b.CreateRet(llvm::ConstantPointerNull::get(b.getPtrTy()));
+  b.SetInsertPoint(yes);
+  b.CreateRet(b.CreateLoad(
+      pointer, b.CreateInBoundsGEP(type, table, {b.getInt64(0), index})));
+}
+
+void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
+                               const CompiledModel &compiled) {
+  CInterface(module, spec, compiled).emit();
+}
+
+std::vector<ModelPart> mlir::moe::readParts(ModuleOp module) {
+  std::vector<ModelPart> parts;
+  auto list = module->getAttrOfType<ArrayAttr>(kPartsAttr);
+  if (!list)
+    return parts;
+  for (auto fields : list.getAsRange<DictionaryAttr>()) {
+    auto integer = [&](StringRef name) {
+      auto value = fields.getAs<IntegerAttr>(name);
+      return value ? value.getInt() : 0;
+    };
+    parts.push_back({fields.getAs<StringAttr>("name").str(), integer("layer"),
+                     parsePrecision(fields.getAs<StringAttr>("kind")).value(),
+                     integer("multiply_adds"), integer("bytes"),
+                     integer("multiply_adds_per_token"),
+                     integer("bytes_per_token")});
+  }
+  return parts;
+}
+
+void mlir::moe::emitExpertIds(llvm::Module &module,
+                              const CompiledModel &compiled) {
+  llvm::GlobalVariable *declared = module.getGlobalVariable(kExpertIds);
+  if (!declared)
+    return;
+  SmallVector<uint64_t> ids;
+  for (const ExpertFile &expert : compiled.expertFiles)
+    ids.push_back(expert.id);
+  llvm::Constant *value =
+      llvm::ConstantDataArray::get(module.getContext(), ids);
+  auto *defined =
+      new llvm::GlobalVariable(module, value->getType(), /*isConstant=*/true,
+                               llvm::GlobalValue::InternalLinkage, value, "");
+  declared->replaceAllUsesWith(defined);
+  declared->eraseFromParent();
 }
 
 namespace {
@@ -135,10 +263,18 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
                               const CompiledModel &compiled) {
   InfoBuilder info(module);
   SmallVector<llvm::Constant *> variants;
-  for (const Variant &variant : compiled.variants)
-    variants.push_back(llvm::ConstantStruct::getAnon(
-        {info.string(variant.level->name),
-         info.integer(variant.level->features), variant.run, variant.runTeam}));
+  auto orNull = [&](llvm::Function *function) -> llvm::Constant * {
+    return function ? function : info.null();
+  };
+  for (const Variant &variant : compiled.variants) {
+    SmallVector<llvm::Constant *> fields{
+        info.string(variant.level->name), info.integer(variant.level->features),
+        orNull(variant.code.run), variant.code.runWith};
+    for (const PeakLoop &peak : variant.peaks)
+      fields.append(
+          {orNull(peak.function), info.integer(peak.multiplyAddsPerRound)});
+    variants.push_back(llvm::ConstantStruct::getAnon(fields));
+  }
   auto labels = llvm::map_to_vector(spec.labels, [&](const std::string &label) {
     return info.string(label);
   });
@@ -146,8 +282,23 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
   SmallVector<llvm::Constant *> shared, experts;
   for (const WeightSection &section : compiled.sections) {
     weightBytes += section.size;
-    (section.isExpert() ? experts : shared).push_back(info.range(section));
+    if (!section.isExpert())
+      shared.push_back(info.range(section));
+    else if (compiled.expertFiles.empty())
+      experts.push_back(info.range(section));
   }
+  SmallVector<llvm::Constant *> files, parts;
+  for (const ExpertFile &file : compiled.expertFiles)
+    files.push_back(llvm::ConstantStruct::getAnon({info.string(file.name),
+                                                   info.integer(file.id),
+                                                   info.integer(file.bytes)}));
+  for (const ModelPart &part : compiled.parts)
+    parts.push_back(llvm::ConstantStruct::getAnon(
+        {info.string(part.name), info.integer(part.layer),
+         info.integer(static_cast<int64_t>(part.kind)),
+         info.integer(part.multiplyAdds), info.integer(part.bytes),
+         info.integer(part.multiplyAddsPerToken),
+         info.integer(part.bytesPerToken)}));
   bool perPatch = spec.moe && spec.moe->routing == MoESpec::Routing::Patch;
 
   auto squash = spec.preprocess.squash.value_or(std::pair(0, 0));
@@ -181,8 +332,16 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
       info.integer(compiled.variants.size()),
       info.array(variants),
       info.array(shared),
-      info.integer(experts.size()),
+      info.integer(experts.size() + files.size()),
       info.array(experts),
+      info.integer(static_cast<int64_t>(compiled.expertsMode)),
+      info.array(files),
+      files.empty() ? info.null() : info.string(compiled.expertsFolder),
+      info.integer(llvm::all_of(
+          compiled.variants,
+          [](const Variant &variant) { return variant.code.hasStages; })),
+      info.integer(parts.size()),
+      info.array(parts),
   };
   static_assert(sizeof(MoeModel) == sizeof(fields) / sizeof(*fields) * 8,
                 "a field of MoeModel is missing here");
@@ -193,7 +352,21 @@ void mlir::moe::emitModelInfo(llvm::Module &module, const ModelSpec &spec,
   model->setVisibility(llvm::GlobalValue::HiddenVisibility);
 }
 
-std::string mlir::moe::makeHeader(const ModelSpec &spec) {
+std::string mlir::moe::makeHeader(const ModelSpec &spec,
+                                  const CompiledModel &compiled) {
+  bool hasFiles = !compiled.expertFiles.empty();
+  std::string experts, functions;
+  if (hasFiles) {
+    experts = llvm::formatv("#define {0}_EXPERTS {1}\n", spec.name,
+                            compiled.expertFiles.size());
+    functions = llvm::formatv(
+        R"(/* The name, without a folder, of the file of expert `index` <
+ * {0}_EXPERTS; NULL beyond. */
+const char *{0}_expert_file(size_t index);
+
+)",
+        spec.name);
+  }
   return llvm::formatv(
       R"(/* {0}: generated by moe-compile. */
 #ifndef MOE_MODEL_{0}_H
@@ -205,21 +378,41 @@ std::string mlir::moe::makeHeader(const ModelSpec &spec) {
 #define {0}_HEIGHT {2}
 #define {0}_WIDTH {3}
 #define {0}_CLASSES {4}
-
+{9}
 #ifdef __cplusplus
 extern "C" {{
 #endif
 
-/* Bytes of the workspace that {0}_run needs. */
+{6}/* Bytes of the workspace that {0}_run needs. */
 size_t {0}_workspace_size(void);
 
 /* {5}
  * `input` is float[{0}_CHANNELS][{0}_HEIGHT][{0}_WIDTH], preprocessed as in
  * training; `logits` is float[{0}_CLASSES]; `workspace` is
  * {0}_workspace_size() bytes, aligned to 64. Returns 0; 1 if a pointer is null;
- * 2 if this CPU can run none of the variants that were compiled in.
+ * 2 if this CPU can run none of the variants that were compiled in{7}.
  * Reentrant: no heap, no locks. Threads need a workspace each. */
 int {0}_run(const float *input, float *logits, void *workspace);
+
+/* What a run may use; all zero is one thread, the caller's. */
+typedef struct {0}_options {{
+  /* First argument of the functions below. */
+  void *context;
+  /* Calls `task` for each part below `parts`, on any threads, and returns when
+   * all calls have. The run shares its work by it, many times, and computes the
+   * same to the bit. */
+  void (*parallel_for)(void *context, size_t parts,
+                       void (*task)(void *arguments, size_t part),
+                       void *arguments);
+  /* Into how many parts: the number of threads. */
+  size_t threads;
+  /* {8} */
+  const void *(*expert)(void *context, size_t index);
+} {0}_options;
+
+/* As {0}_run, with options (or NULL). */
+int {0}_run_with(const float *input, float *logits, void *workspace,
+                 const {0}_options *options);
 
 #ifdef __cplusplus
 }
@@ -230,5 +423,19 @@ int {0}_run(const float *input, float *logits, void *workspace);
       spec.name, spec.numChannels, spec.imageHeight, spec.imageWidth,
       spec.numClasses,
       spec.hasHead ? "Classifies one image."
-                   : "Computes an image's features, in place of logits.");
+                   : "Computes an image's features, in place of logits.",
+      functions,
+      hasFiles ? ";\n * 3, since its experts are files: use " + spec.name +
+                     "_run_with"
+               : "",
+      hasFiles
+          ? "The whole file " + spec.name +
+                "_expert_file(index) in memory, aligned to 64\n   * bytes, "
+                "from "
+                "the first call on until the run ends. NULL if it is not "
+                "there:\n"
+                "   * the run then returns 3, as it does for a file of another "
+                "model."
+          : "Not used by this model.",
+      experts);
 }

@@ -1,5 +1,6 @@
 //===- SetPrecision.cpp - Matrix products in lower precision --------------===//
 
+#include "moe/Dialect/Parts.h"
 #include "moe/Dialect/Precision.h"
 #include "moe/Transforms/DeriveParam.h"
 #include "moe/Transforms/Passes.h"
@@ -205,6 +206,7 @@ void Rewriter::rewrite(AttentionOp op) {
   // A weight each for queries, keys and values: fewer tokens may ask than
   // answer.
   auto project = [&](Value input, int64_t index, StringRef suffix) -> Value {
+    PartScope part = PartScope::within(builder, "qkv");
     auto slice = [&](Value whole) -> Value {
       SmallVector<int64_t> shape(shapeOf(whole));
       shape[0] = width;
@@ -222,6 +224,7 @@ void Rewriter::rewrite(AttentionOp op) {
   Value mixed =
       AttendOp::create(builder, q, k, v, op.getNorms(), op.getHeadsAttr(),
                        op.getScaleAttr(), op.getEpsAttr());
+  PartScope part = PartScope::within(builder, "proj");
   op.replaceAllUsesWith(linear(mixed, op.getProjWeight(), op.getProjBias(),
                                width, size, outside));
   op.erase();
@@ -234,9 +237,14 @@ void Rewriter::rewrite(MlpOp op) {
     return;
   int64_t width = shapeOf(op.getTokens())[1];
   int64_t hiddenWidth = shapeOf(op.getFc1Weight())[0];
-  Value hidden = linear(op.getTokens(), op.getFc1Weight(), op.getFc1Bias(),
-                        hiddenWidth, width, first);
-  hidden = ActivateOp::create(builder, hidden, op.getActivation());
+  Value hidden;
+  {
+    PartScope part = PartScope::within(builder, "fc1");
+    hidden = linear(op.getTokens(), op.getFc1Weight(), op.getFc1Bias(),
+                    hiddenWidth, width, first);
+    hidden = ActivateOp::create(builder, hidden, op.getActivation());
+  }
+  PartScope part = PartScope::within(builder, "fc2");
   op.replaceAllUsesWith(linear(hidden, op.getFc2Weight(), op.getFc2Bias(),
                                width, hiddenWidth, second));
   op.erase();

@@ -25,6 +25,7 @@ func.func @run(%image: tensor<1x2x2xf32>) -> (tensor<1x16xf32>, tensor<2xindex>,
   // CHECK: arith.cmpf olt
   // CHECK: arith.cmpf oeq
   // CHECK: arith.divf
+  // CHECK-COUNT-4: memref.store %{{.*}}, %[[ROUTES]]
   %e, %g = moe.router %x weight(%r) normalize : tensor<1x16xf32>, tensor<2x16xf32> -> tensor<2xindex>, tensor<2xf32>
   // CHECK: scf.for %[[J:.*]] = {{.*}} iter_args(%{{.*}} = %{{.*}}) -> (tensor<1x1x16xf32>)
   // CHECK:   %[[E:.*]] = tensor.extract %{{.*}}[%[[J]]] : tensor<2xindex>
@@ -51,6 +52,5 @@ func.func @run(%image: tensor<1x2x2xf32>) -> (tensor<1x16xf32>, tensor<2xindex>,
     moe.yield %4 : tensor<1x16xf32>
   }
   %s = arith.addf %x, %y : tensor<1x16xf32>
-  // CHECK-COUNT-4: memref.store %{{.*}}, %[[ROUTES]]
   return %s, %e, %g : tensor<1x16xf32>, tensor<2xindex>, tensor<2xf32>
 }

@@ -37,16 +37,7 @@ moe.param @e1.b2 : tensor<20xf32> in "expert.1"
 // CHECK: bufferization.to_tensor %[[IMAGE]] restrict
 // CHECK: %[[W:.*]] = moe.weights @patch.w.packed : memref<2x16x16xf32>
 // CHECK: bufferization.to_tensor %[[W]] restrict
-// CHECK: %[[WHICH:.*]] = tensor.extract %{{.*}} : tensor<2xindex>
-// CHECK: scf.index_switch %[[WHICH]]
-// CHECK-NEXT: case 0 {
-// CHECK: moe.weights @e0.w1.packed
-// CHECK: moe.weights @e0.b2.lanes
-// CHECK: default {
-// CHECK: moe.weights @e1.w1.packed
-// CHECK: moe.weights @e1.b2.lanes
-// CHECK: bufferization.materialize_in_destination %{{.*}} in writable %[[LOGITS]]
-// Block 7's two choices.
+// Block 7's two choices are written as soon as they are known.
 // CHECK: scf.for %[[J:.*]] = %c0{{.*}} to %c2{{.*}} step
 // CHECK: %[[ROW:.*]] = arith.addi %[[J]], %c0
 // CHECK: %[[CHOICE:.*]] = tensor.extract %{{.*}}[%[[J]]] : tensor<2xindex>
@@ -59,13 +50,23 @@ moe.param @e1.b2 : tensor<20xf32> in "expert.1"
 // CHECK: memref.store %[[EXPERT]], %[[ROUTES]][%[[ROW]], %c1
 // CHECK: memref.store %[[BITS]], %[[ROUTES]][%[[ROW]], %c2
 // CHECK: memref.store %[[ALL]], %[[ROUTES]][%[[ROW]], %c3
+// CHECK: %[[WHICH:.*]] = tensor.extract %{{.*}} : tensor<2xindex>
+// CHECK: scf.index_switch %[[WHICH]]
+// CHECK-NEXT: case 0 {
+// CHECK: moe.weights @e0.w1.packed
+// CHECK: moe.weights @e0.b2.lanes
+// CHECK: default {
+// CHECK: moe.weights @e1.w1.packed
+// CHECK: moe.weights @e1.b2.lanes
 // CHECK-NOT: memref.store
+// CHECK: bufferization.materialize_in_destination %{{.*}} in writable %[[LOGITS]]
 // CHECK: %[[OK:.*]] = arith.constant 0 : i32
 // CHECK: return %[[OK]] : i32
 // CHECK-NOT: moe.experts
 
 // INDEXED-LABEL: func.func @run(
 // INDEXED-NOT: scf.index_switch
+// INDEXED-COUNT-4: memref.store
 // INDEXED: %[[WHICH:.*]] = tensor.extract %{{.*}} : tensor<2xindex>
 // INDEXED: moe.weights @[[T]][%[[WHICH]]] : memref<2x32x16xf32>
 func.func @run(%image: tensor<1x8x8xf32>) -> (tensor<1x10xf32>, tensor<2xindex>, tensor<2xf32>)

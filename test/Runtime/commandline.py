@@ -51,7 +51,11 @@ for arguments, reason in (
     (["--benchmark", "99999999999"], "--benchmark: expected"),
     (["--threads", "0", image], "--threads: expected"),
     (["--threads=1025", image], "--threads: expected"),
-    (["--profile", "p.json", image], "not supported yet"),
+    ([image, "--profile"], "--profile needs a value"),
+    (["--batch", "0", image], "--batch: expected a number from 1"),
+    (["--experts", "lazy", image], "expected 'mmap', 'preload' or 'file:DIR', found 'lazy'"),
+    (["--experts=file:", image], "found 'file:'"),
+    (["--experts=file:.", image], "this model's experts are in the executable"),
     (["--unknown", image], "unknown option '--unknown'"),
     (["--topless", image], "unknown option '--topless'"),
     (["-x", image], "unknown option '-x'"),
@@ -167,14 +171,18 @@ info = {
     "name": "fake_model", "target": "x86_64-linux-gnu",
     "cpu_variants": ["fantastic", "plain", "plainer"], "cpu_variant": "plain",
     "precision": "f32", "output": "logits", "outputs": 6, "parameters": 1000, "active_parameters": 600,
-    "multiply_adds": 5000000000, "weight_bytes": 4000, "workspace_bytes": 128,
+    "multiply_adds": 5000000000, "weight_bytes": 4000, "workspace_bytes": 192,
 }  # fmt: skip
 check(json_lines(model.run("--info")[1]) == [info], "--info")
 info["cpu_variant"] = "plainer"
 check(json_lines(model.run("--info", "--cpu-variant=plainer")[1]) == [info], "--cpu-variant")
 status, out, _ = model.run("--help")
-for option in ("top", "format", "tensor", "logits", "benchmark", "threads", "info", "cpu-variant"):
+for option in ("top", "format", "tensor", "logits", "benchmark", "threads", "info", "cpu-variant",
+               "batch", "experts", "profile"):  # fmt: skip
     check(status == 0 and b"--" + option.encode() in out, f"--help lacks {option}")
+# On a terminal of 80 by 24, with the prompt; the path of the program is its own.
+lines = out.decode().splitlines()[1:]
+check(len(lines) <= 22 and max(map(len, lines)) < 80, f"--help is too large: {lines}")
 (line,) = answer("--benchmark", "7", "--threads", "1", "--cpu-variant", "plainer")
 check(list(line) == ["min_ms", "median_ms", "p95_ms", "runs", "batch", "threads", "cpu"], f"{line}")
 check(0 <= line["min_ms"] <= line["median_ms"] <= line["p95_ms"], f"{line}")

@@ -24,6 +24,12 @@ namespace mlir::moe {
 /// Of the run function, set by moe-plan-workspace: byte offset of the routes.
 inline constexpr StringLiteral kRoutesOffsetAttr = "moe.routes_offset";
 
+/// Of the module, set by moe-list-parts, which describes it.
+inline constexpr StringLiteral kPartsAttr = "moe.parts";
+
+/// Of a function of moe-add-peak-loops: multiply-adds of a round.
+inline constexpr StringLiteral kMultiplyAddsAttr = "moe.multiply_adds";
+
 /// Of a loop, set by moe-vectorize: its iterations may run in any order and at
 /// the same time.
 inline constexpr StringLiteral kParallelAttr = "moe.parallel";
@@ -32,6 +38,22 @@ inline constexpr StringLiteral kParallelAttr = "moe.parallel";
 /// a function attribute of LLVM. The kernel's first two arguments are then the
 /// bounds of its outermost loop, the attribute's value is the loop's step.
 inline constexpr StringLiteral kParallelStepAttr = "moe-parallel-step";
+
+// Functions without a body by which the run function in LLVM's dialect says
+// where it is and what it needs; see moe/Runtime/Model.h for what becomes of
+// them.
+
+/// void (i64 part, i64 expert): a part of the model begins.
+inline constexpr StringLiteral kMarkFunction = "moe_mark";
+/// void (): here a run may stop and another one go on, in the same workspace.
+inline constexpr StringLiteral kPauseFunction = "moe_pause";
+/// ptr (i64 index): the weights of an expert that lies in a file.
+inline constexpr StringLiteral kExpertFunction = "moe_expert";
+
+/// Whether a weight section is one expert's alone.
+inline bool isExpertSection(StringRef section) {
+  return section.contains(".expert.");
+}
 
 /// The symbol of a weight section: `MODEL_w_SECTION`, with other characters
 /// than those of C identifiers replaced by `_`.

@@ -32,6 +32,26 @@ def ConvertMoEToLinalg : Pass<"convert-moe-to-linalg", "::mlir::ModuleOp"> {
     "::mlir::bufferization::BufferizationDialect"];
 }
 
+def ListParts : Pass<"moe-list-parts", "::mlir::ModuleOp"> {
+  let summary = "the parts of the model and their work";
+  let description = [{
+    Sets the module's `moe.parts`: a list, in the order of the run function, of the
+    parts that its ops' locations name, each with
+
+    - `name`, such as "blocks.3.attn.qkv"; `layer`, the block's index or -1;
+    - `kind`: what its products multiply, "f32", "bf16" or "int8";
+    - `multiply_adds`: of its products, lanes of padding included;
+    - `bytes`: that it reads and writes at least: its weights, and activations that
+      come from other parts or go to them;
+    - `multiply_adds_per_token`, `bytes_per_token`: the same for each token that
+      an expert takes, where that is known at run time only.
+
+    Inside of a loop over several parts, such as that over the experts that an image
+    goes to, the numbers are those of one iteration.
+  }];
+  let dependentDialects = [];
+}
+
 def WidenProducts : Pass<"moe-widen-products", "::mlir::func::FuncOp"> {
   let summary = "bf16 inputs as f32 where the CPU cannot multiply bf16";
   let description = [{
@@ -158,13 +178,56 @@ def OutlineKernels : Pass<"moe-outline-kernels", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
+def AddPause : Pass<"moe-add-pause", "::mlir::func::FuncOp"> {
+  let summary = "let a run stop in front of the first expert";
+  let description = [{
+    In front of the first op of the run function that reads an expert's weights, puts
+    `moe.pause`. Numbers that are computed before it and used after it go through
+    buffers. Nothing happens where each token has a route of its own, without
+    experts, and if something else than a number or memory would have to be kept.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::arith::ArithDialect"];
+}
+
+def MarkParts : Pass<"moe-mark-parts", "::mlir::ModuleOp"> {
+  let summary = "say where each part of the model begins";
+  let description = [{
+    Puts a `moe.mark` in front of the first op of each of the module's `moe.parts`,
+    as the locations of ops name them, and one at the end of the run function. A
+    loop or branch over several parts has marks inside.
+  }];
+  let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::arith::ArithDialect"];
+}
+
+def AddPeakLoops : Pass<"moe-add-peak-loops", "::mlir::ModuleOp"> {
+  let summary = "loops that do nothing but multiply-adds";
+  let description = [{
+    For each kind of product that the module's `moe.parts` have, adds a function
+    `@peak_KIND(%rounds: index) -> f32` that multiplies and adds in registers as fast
+    as the CPU can, and says how much in its attribute `moe.multiply_adds`, of one
+    round.
+  }];
+  let options = [Option<"cpu", "cpu", "std::string", "\"x86-64\"",
+    "row of the target table: a CPU's name">];
+  let dependentDialects = ["::mlir::moe::MoEDialect",
+    "::mlir::amx::AMXDialect", "::mlir::func::FuncDialect",
+    "::mlir::memref::MemRefDialect", "::mlir::vector::VectorDialect",
+    "::mlir::scf::SCFDialect", "::mlir::arith::ArithDialect"];
+}
+
 def ConvertToLLVM : Pass<"convert-moe-to-llvm", "::mlir::ModuleOp"> {
   let summary = "lower everything to the LLVM dialect";
   let description = [{
     Memory becomes bare pointers, `moe.weights` addresses within the weight
     sections (external symbols `MODEL_w_SECTION`), experts an index into a table
-    of such addresses.
+    of such addresses. With `expert-files`, an expert's weights are where a
+    function `moe_expert` says that they are; it takes the number of their section
+    among all experts'.
   }];
+  let options = [Option<"expertFiles", "expert-files", "bool", "false",
+    "experts lie in files of their own">];
   let dependentDialects = ["::mlir::LLVM::LLVMDialect"];
 }
 

@@ -1022,6 +1022,47 @@ def PairDotOp : MoE_Op<"pair_dot", [Pure, AllTypesMatch<["sums", "result"]>]> {
 }
 
 //===----------------------------------------------------------------------===//
+// Where a run is
+//===----------------------------------------------------------------------===//
+
+def MarkOp : MoE_Op<"mark"> {
+  let summary = "a part of the model begins";
+  let description = [{
+    Whoever measures a run is told that part number `part` of the module's
+    `moe.parts` begins, of expert `expert` if it is an expert's; -1 is the end of
+    the run.
+
+    Constraints: (1) `part` is -1 or the number of a part.
+
+    Example:
+
+    ```mlir
+    moe.mark 3
+    moe.mark 12 expert %e
+    ```
+  }];
+  let arguments = (ins I64Attr:$part, Optional<Index>:$expert);
+  let assemblyFormat = "$part (`expert` $expert^)? attr-dict";
+  let hasVerifier = 1;
+}
+
+def PauseOp : MoE_Op<"pause"> {
+  let summary = "a run may stop here, and go on later";
+  let description = [{
+    In front of the first expert: all that comes after finds what it needs in the
+    workspace, so that runs for many images can stop here and go on sorted by
+    their experts.
+
+    Example:
+
+    ```mlir
+    moe.pause
+    ```
+  }];
+  let assemblyFormat = "attr-dict";
+}
+
+//===----------------------------------------------------------------------===//
 // Regions' ends
 //===----------------------------------------------------------------------===//
 

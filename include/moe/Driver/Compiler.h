@@ -6,6 +6,7 @@
 #include "moe/Dialect/Precision.h"
 #include "moe/Import/InputError.h"
 #include "moe/Target/CpuTable.h"
+#include "moe/Target/ExpertsMode.h"
 
 #include "mlir/Support/LLVM.h"
 
@@ -63,6 +64,9 @@ struct CompileOptions {
   /// If set: make a model whose logits are those scales, of each token, and say
   /// here how many tokens each product has.
   std::vector<int64_t> *observed = nullptr;
+  ExpertsMode experts = ExpertsMode::Mmap;
+  /// Of ExpertsMode::File: the folder, relative to that of the output.
+  std::string expertsFolder;
   /// Warnings about the weights.
   bool showWarnings = true;
   /// Print how long each pass took, and the IR after each.

@@ -33,11 +33,15 @@ void buildLinalgPipeline(OpPassManager &pm, int64_t columnBits);
 void buildVectorPipeline(OpPassManager &pm, const std::string &cpu);
 
 /// `moe-bufferize`: tensors to memory in one planned workspace, loop nests that
-/// are alike to one function.
-void buildBufferizePipeline(OpPassManager &pm);
+/// are alike to one function. If a run `isObserved`, it tells of its parts, and
+/// can pause.
+void buildBufferizePipeline(OpPassManager &pm, bool isObserved);
 
-/// `moe-to-llvm`: all the rest to the LLVM dialect.
-void buildLLVMPipeline(OpPassManager &pm, const std::string &cpu);
+/// `moe-to-llvm`: all the rest to the LLVM dialect. If a run `isObserved`,
+/// there are loops beside it that find the CPU's peak. With `expertFiles`,
+/// experts' weights are in files of their own.
+void buildLLVMPipeline(OpPassManager &pm, const std::string &cpu,
+                       bool isObserved, bool expertFiles);
 
 /// Registers the pipelines under their names.
 void registerPipelines();

@@ -3,7 +3,7 @@
 #ifndef MOE_TARGET_CODEGEN_H
 #define MOE_TARGET_CODEGEN_H
 
-#include "moe/Target/CpuTable.h"
+#include "moe/Target/Variant.h"
 #include "moe/Target/WeightWriter.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -22,19 +22,15 @@ void registerTranslations(DialectRegistry &registry);
 llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
 createMachine(const llvm::Triple &triple);
 
-/// The run function of a variant, for one thread and for a team.
-struct VariantCode {
-  llvm::Function *run, *runTeam;
-};
-
 /// Translates `module` (LLVM dialect) and links it into `destination`; all its
-/// functions get the attributes of `cpu` and become internal. Returns the run
-/// function, now called `name`, and with `wantsTeam` the one for a team.
-llvm::Expected<VariantCode> addVariant(ModuleOp module, const CpuTarget &cpu,
-                                       llvm::StringRef name, bool wantsTeam,
-                                       llvm::Module &destination);
+/// functions get the attributes of `cpu` and become internal. The run functions
+/// are called `name` and with.`name`.
+llvm::Expected<Variant> addVariant(ModuleOp module, const CpuTarget &cpu,
+                                   llvm::StringRef name,
+                                   llvm::Module &destination);
 
-/// Links the bitcode file that defines moe_cpu_features into `destination`.
+/// Links a bitcode file into `destination`. Its functions become internal: two
+/// models in one program each have their own.
 llvm::Error linkBitcode(llvm::StringRef path, llvm::Module &destination);
 
 /// Optimises `module` for speed.

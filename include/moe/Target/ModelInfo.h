@@ -3,19 +3,23 @@
 #ifndef MOE_TARGET_MODELINFO_H
 #define MOE_TARGET_MODELINFO_H
 
+#include "moe/Dialect/Precision.h"
 #include "moe/Import/ModelSpec.h"
-#include "moe/Target/CpuTable.h"
-#include "moe/Target/WeightWriter.h"
+#include "moe/Target/ExpertFiles.h"
+#include "moe/Target/ExpertsMode.h"
+#include "moe/Target/Variant.h"
 
 #include "llvm/IR/Module.h"
 
 namespace mlir::moe {
 
-/// A variant of the run function, already in the module.
-struct Variant {
-  const CpuLevel *level;
-  llvm::Function *run;     ///< i32 (ptr input, ptr logits, ptr workspace)
-  llvm::Function *runTeam; ///< with a ptr to a MoeTeam; executables only
+/// As MoePart.
+struct ModelPart {
+  std::string name;
+  int64_t layer = -1;
+  Precision kind = Precision::F32;
+  int64_t multiplyAdds = 0, bytes = 0;
+  int64_t multiplyAddsPerToken = 0, bytesPerToken = 0;
 };
 
 /// Facts about a compiled model beside its specification.
@@ -26,15 +30,22 @@ struct CompiledModel {
   /// As in MoeModel.
   std::string precision;
   std::vector<WeightSection> sections;
+  ExpertsMode expertsMode = ExpertsMode::Mmap;
+  /// Of ExpertsMode::File: where the executable looks for them, and which there
+  /// are, in the order of the sections.
+  std::string expertsFolder;
+  std::vector<ExpertFile> expertFiles;
+  /// Of executables.
+  std::vector<ModelPart> parts;
   /// The best variant first.
   SmallVector<Variant> variants;
 };
 
-/// Adds the C interface (contract: NAME_run and NAME_workspace_size) to
-/// `module`, which must declare moe_cpu_features of moe/Runtime/CpuFeatures.h.
-/// NAME_run picks the first variant that the CPU can run and keeps what it
-/// found out in one atomic word. It returns 0; 1 if a pointer is null; 2 if the
-/// CPU can run no variant.
+/// Adds the C interface to `module`, into which lib/Runtime's CpuFeatures.c and
+/// Services.c must have been linked: NAME_workspace_size, NAME_run and
+/// NAME_run_with, and with experts in files NAME_expert_file. A run picks the
+/// first variant that the CPU can run and keeps what it found out in one atomic
+/// word. It returns 0 or one of the numbers of moe/Runtime/Model.h.
 void emitCInterface(llvm::Module &module, const ModelSpec &spec,
                     const CompiledModel &compiled);
 
@@ -43,8 +54,14 @@ void emitCInterface(llvm::Module &module, const ModelSpec &spec,
 void emitModelInfo(llvm::Module &module, const ModelSpec &spec,
                    const CompiledModel &compiled);
 
+/// What moe-list-parts says of `module`.
+std::vector<ModelPart> readParts(ModuleOp module);
+
+/// Defines kExpertIds, if the code refers to it.
+void emitExpertIds(llvm::Module &module, const CompiledModel &compiled);
+
 /// The C header of the model.
-std::string makeHeader(const ModelSpec &spec);
+std::string makeHeader(const ModelSpec &spec, const CompiledModel &compiled);
 
 } // namespace mlir::moe
 

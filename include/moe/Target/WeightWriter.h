@@ -3,6 +3,7 @@
 #ifndef MOE_TARGET_WEIGHTWRITER_H
 #define MOE_TARGET_WEIGHTWRITER_H
 
+#include "moe/Conversion/Passes.h"
 #include "moe/Import/WeightFiles.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -19,7 +20,7 @@ struct WeightSection {
   std::string symbol; ///< address of its first byte
   int64_t begin = 0, size = 0;
 
-  bool isExpert() const { return llvm::StringRef(name).contains(".expert."); }
+  bool isExpert() const { return isExpertSection(name); }
 };
 
 /// Evaluates the parameters of `module` that have an offset and writes the
