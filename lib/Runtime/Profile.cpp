@@ -45,7 +45,9 @@ static double measurePeak(const MoePeak &Peak, int64_t (*Now)(void *),
   constexpr int64_t LongEnough = 10000000;
   double Best = 0;
   int64_t Time = 0;
-  for (int64_t Rounds = 1024; Time < LongEnough; Rounds *= 2) {
+  constexpr int64_t MaxRounds = INT64_C(1) << 40;
+  for (int64_t Rounds = 1024; Time < LongEnough && Rounds < MaxRounds;
+       Rounds *= 2) {
     int64_t Start = Now(Context);
     Peak.run(Rounds);
     Time = Now(Context) - Start;

@@ -44,8 +44,9 @@ bool Stream::allocate(const Options &Settings, Message &Error) {
           Settings.Batch
               ? Settings.Batch
               : std::max(std::min(Affordable / 2, DefaultBatch), INT64_C(1));
-    NumSlots =
-        isStaged() ? 2 * BatchSize : std::min(Affordable, 4 * NumThreads + 4);
+    NumSlots = std::min(Affordable, 4 * NumThreads + 4);
+    if (isStaged())
+      NumSlots = std::max<int64_t>(NumSlots, 2 * BatchSize);
     // A tensor file may have any number of them.
     if (!Inputs.hasTensors())
       NumSlots = std::min<int64_t>(NumSlots, Settings.Inputs.size());
@@ -60,8 +61,9 @@ bool Stream::allocate(const Options &Settings, Message &Error) {
   for (Workspace &Each : Workspaces)
     if (!Each.allocate(Model, Error))
       return false;
+  size_t NameCapacity = Inputs.nameCapacity();
   for (Slot &Each : Slots)
-    if (!Each.Data.allocate(Model, Inputs.nameCapacity(), Error))
+    if (!Each.Data.allocate(Model, NameCapacity, Error))
       return false;
   if (isStaged())
     for (size_t I = 0; I < Slots.size(); ++I)
