@@ -58,6 +58,10 @@ if shutil.which("aarch64-linux-gnu-gcc"):
 tools = os.pathsep.join([config.llvm_tools_dir, os.environ["PATH"]])
 if shutil.which("ld64.lld", path=tools) and shutil.which("clang", path=tools):
     config.available_features.add("ld64")
+# The compiler's manual page and completions are for these.
+for tool in ("groff", "bash", "zsh", "fish"):
+    if shutil.which(tool):
+        config.available_features.add(tool)
 # The benchmarks' exporter is tested where its package is.
 if subprocess.run([config.python, "-c", "import onnx"], capture_output=True).returncode == 0:
     config.available_features.add("onnx")

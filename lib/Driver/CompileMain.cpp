@@ -1,16 +1,12 @@
 //===- CompileMain.cpp - moe-compile's command line -----------------------===//
 
+#include "moe/Driver/CommandLine.h"
 #include "moe/Driver/Compiler.h"
 #include "moe/Driver/HostModel.h"
 #include "moe/Target/CodeGen.h"
 #include "moe/Target/Platform.h"
 
-#include "mlir/IR/AsmState.h"
-#include "mlir/IR/MLIRContext.h"
-#include "mlir/Pass/PassManager.h"
-#include "mlir/Support/Timing.h"
 #include "llvm/Pass.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 #include "llvm/TargetParser/Host.h"
@@ -19,44 +15,126 @@
 
 using namespace mlir;
 using namespace mlir::moe;
-namespace cl = llvm::cl;
 
 static int usage(const Twine &message) {
   llvm::errs() << "moe-compile: " << message << "\n"
-               << "usage: moe-compile SPEC [-o OUT] [options]; --help lists "
-                  "them\n";
+               << "usage: " << kUsage << "; --help lists them\n";
   return 2;
 }
 
-static void printEmitKinds() {
+static void printEmitKinds(raw_ostream &os) {
   for (const EmitInfo &info : emitKinds()) {
-    llvm::outs() << "  " << info.name;
-    llvm::outs().indent(16 - info.name.size()) << info.description << '\n';
+    os << "  " << info.name;
+    os.indent(16 - info.name.size()) << info.description << '\n';
   }
 }
 
-/// The arguments, with `--calibrate A B` as `--calibrate=A --calibrate=B`: up
-/// to the next option, all are its files.
-static std::vector<std::string> spellOutLists(int argc, char **argv) {
-  std::vector<std::string> spelled;
-  std::string list;
-  for (int i = 0; i < argc; ++i) {
-    StringRef word = argv[i];
-    StringRef name = word.ltrim('-');
-    if (i > 0 && (name == "calibrate" || name == "report-precision") &&
-        word != name) {
-      list = name.str();
-      // Without a file it is an empty one, for the error that it is.
-      if (i + 1 == argc || StringRef(argv[i + 1]).starts_with("-"))
-        spelled.push_back("--" + list + "=");
-      continue;
-    }
-    if (word.starts_with("-"))
-      list.clear();
-    spelled.push_back(list.empty() ? word.str()
-                                   : "--" + list + "=" + word.str());
+/// Prints what an option asks for that compiles nothing. The exit code, if
+/// there is one of these.
+static std::optional<int> printTexts(const CommandLine &line) {
+  raw_ostream &os = llvm::outs();
+  if (line.has(Opt::Help))
+    printHelp(os);
+  else if (line.has(Opt::HelpAll))
+    printHelpAll(os);
+  else if (line.has(Opt::Version))
+    printVersion(os);
+  else if (line.has(Opt::Man))
+    printManualPage(os);
+  else if (line.has(Opt::Completion)) {
+    if (!printCompletion(line.value(Opt::Completion), os))
+      return usage("unknown shell '" + line.value(Opt::Completion) +
+                   "', expected bash, zsh or fish");
+  } else if (line.value(Opt::Emit) == "help")
+    printEmitKinds(os);
+  else
+    return std::nullopt;
+  os.flush();
+  if (std::error_code code = llvm::outs().error()) {
+    llvm::outs().clear_error();
+    return failed(report("-", "output", code.message())) ? 1 : 0;
   }
-  return spelled;
+  return 0;
+}
+
+/// What is wrong with `--precision`, `--calibrate` and the like, or an empty
+/// string. Sets what `options` has of them.
+static std::string readPrecision(const CommandLine &line,
+                                 CompileOptions &options) {
+  StringRef precision = line.value(Opt::Precision);
+  options.precision = parsePrecision(precision);
+  if (!options.precision && line.has(Opt::Precision))
+    return ("unknown precision '" + precision + "', expected f32, bf16 or int8")
+        .str();
+  for (Opt list : {Opt::Calibrate, Opt::ReportPrecision})
+    if (llvm::is_contained(line.list(list), ""))
+      return optionInfo(list).spelled() + " needs files";
+  bool isCalibrated = line.has(Opt::Calibrate);
+  if (line.has(Opt::Activations)) {
+    StringRef kind = line.value(Opt::Activations);
+    if (kind != "static" && kind != "dynamic")
+      return ("unknown kind of activations '" + kind +
+              "', expected dynamic or static")
+          .str();
+    if ((kind == "static") != isCalibrated)
+      return isCalibrated ? "--calibrate is for static activations"
+                          : "--activations=static needs --calibrate";
+  }
+  if (isCalibrated && options.precision && options.precision != Precision::Int8)
+    return ("--calibrate is for int8, found --precision=" + precision).str();
+  if (!line.has(Opt::ReportPrecision))
+    return "";
+  if (options.precision == Precision::F32)
+    return "--report-precision needs --precision=bf16 or int8";
+  if (isCalibrated || line.has(Opt::Output) || line.has(Opt::Emit))
+    return "--report-precision compiles nothing: it goes with neither -o nor "
+           "--emit nor --calibrate";
+  return "";
+}
+
+/// The same of `--experts`, which depends on the kind of output.
+static std::string readExperts(const CommandLine &line,
+                               CompileOptions &options) {
+  if (!line.has(Opt::Experts))
+    return "";
+  StringRef where = line.value(Opt::Experts);
+  StringRef folder = where;
+  if (folder.consume_front("file:")) {
+    if (folder.empty())
+      return "--experts=file: needs a folder";
+    options.experts = ExpertsMode::File;
+    options.expertsFolder = folder.str();
+  } else if (where == "preload") {
+    if (options.kind != EmitKind::Exe)
+      return "--experts=preload is for executables only, expected mmap or "
+             "file:DIR";
+    options.experts = ExpertsMode::Preload;
+  } else if (where != "mmap") {
+    return ("unknown place of experts '" + where +
+            "', expected mmap, preload or file:DIR")
+        .str();
+  }
+  return "";
+}
+
+/// The same of `--report`.
+static std::string readReport(const CommandLine &line,
+                              CompileOptions &options) {
+  options.reportPath = line.value(Opt::Report).str();
+  options.profileData = line.list(Opt::ProfileData);
+  if (!line.has(Opt::Report))
+    return line.has(Opt::ProfileData) ? "--profile-data needs --report" : "";
+  if (options.reportPath.empty())
+    return "--report needs a file";
+  if (llvm::is_contained(options.profileData, ""))
+    return "--profile-data needs a file";
+  if (line.has(Opt::ReportPrecision))
+    return "--report-precision compiles nothing that --report could describe";
+  if (options.kind < EmitKind::Obj)
+    return "--report goes with --emit=obj, lib, shared or exe";
+  if (options.reportPath == options.output)
+    return "--report and -o name the same file " + options.output;
+  return "";
 }
 
 int mlir::moe::compileMain(int argc, char **argv) {
@@ -67,107 +145,28 @@ int mlir::moe::compileMain(int argc, char **argv) {
   sigaddset(&signals, SIGXFSZ);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-  static cl::OptionCategory category("moe-compile options");
-  static cl::list<std::string> specs(cl::Positional, cl::desc("SPEC"),
-                                     cl::cat(category));
-  static cl::opt<std::string> output("o", cl::desc("output file"),
-                                     cl::value_desc("OUT"), cl::cat(category));
-  static cl::opt<std::string> weights(
-      "weights", cl::desc("weights instead of the specification's"),
-      cl::value_desc("FILE"), cl::cat(category));
-  static cl::opt<std::string> emitName(
-      "emit", cl::desc("what to write; 'help' lists the kinds"),
-      cl::value_desc("KIND"), cl::init("exe"), cl::cat(category));
-  static cl::opt<std::string> target(
-      "target",
-      cl::desc("target triple (default: this machine): x86_64-linux-gnu, "
-               "aarch64-linux-gnu, aarch64-linux-android; for obj and lib also "
-               "arm64-apple-macosx, arm64-apple-ios"),
-      cl::value_desc("TRIPLE"), cl::cat(category));
-  static cl::list<std::string> cpus(
-      "cpu", cl::CommaSeparated,
-      cl::desc("CPUs to compile for: LLVM's names, levels or 'native' "
-               "(default: every level of the target)"),
-      cl::value_desc("NAME[,NAME...]"), cl::cat(category));
-  static cl::opt<std::string> precision(
-      "precision",
-      cl::desc("weights and matrix products: f32 (default), bf16 or int8"),
-      cl::value_desc("TYPE"), cl::cat(category));
-  static cl::list<std::string> calibrationFiles(
-      "calibrate",
-      cl::desc(
-          "images or .npy for int8: one scale for all tokens of a product"),
-      cl::value_desc("FILES..."), cl::cat(category));
-  static cl::opt<std::string> activations(
-      "activations",
-      cl::desc("int8's scales of activations: dynamic (a scale for each token; "
-               "default) or static (from --calibrate)"),
-      cl::value_desc("KIND"), cl::cat(category));
-  static cl::list<std::string> reportFiles(
-      "report-precision",
-      cl::desc("what --precision costs, layer by layer, on images or .npy"),
-      cl::value_desc("FILES..."), cl::cat(category));
-  static cl::opt<bool> printIR("print-ir-after-all",
-                               cl::desc("print the IR after each MLIR pass"),
-                               cl::cat(category));
-  registerAsmPrinterCLOptions();
-  registerMLIRContextCLOptions();
-  registerPassManagerCLOptions();
-  registerDefaultTimingManagerCLOptions();
-  for (auto &[name, option] : cl::getRegisteredOptions())
-    if (name == "time-passes" || name.starts_with("mlir-"))
-      option->addCategory(category);
-  cl::HideUnrelatedOptions(category);
-  // Wrong usage is exit code 2; ParseCommandLineOptions alone would exit
-  // with 1.
-  std::string message;
-  llvm::raw_string_ostream os(message);
-  std::vector<std::string> spelled = spellOutLists(argc, argv);
-  std::vector<const char *> words;
-  for (const std::string &word : spelled)
-    words.push_back(word.c_str());
-  if (!cl::ParseCommandLineOptions(
-          words.size(), words.data(),
-          "Compiles a Vision Transformer to a standalone binary\n", &os)) {
-    llvm::errs() << message;
+  CommandLine line;
+  // Wrong usage is exit code 2.
+  std::string wrong;
+  if (!line.parse(argc, argv, wrong)) {
+    llvm::errs() << wrong;
     return 2;
   }
-
-  if (emitName == "help") {
-    printEmitKinds();
-    return 0;
-  }
-  if (specs.empty())
+  if (std::optional<int> status = printTexts(line))
+    return *status;
+  if (line.specs().empty())
     return usage("no specification");
-  if (specs.size() > 1)
-    return usage("more than one specification: " + specs[1]);
-  CompileOptions options;
-  options.precision = parsePrecision(precision);
-  if (!options.precision && precision.getNumOccurrences() > 0)
-    return usage("unknown precision '" + precision +
-                 "', expected f32, bf16 or int8");
-  if (llvm::is_contained(calibrationFiles, ""))
-    return usage("--calibrate needs files");
-  if (llvm::is_contained(reportFiles, ""))
-    return usage("--report-precision needs files");
-  bool isCalibrated = !calibrationFiles.empty();
-  if (activations.getNumOccurrences() > 0) {
-    if (activations != "static" && activations != "dynamic")
-      return usage("unknown kind of activations '" + activations +
-                   "', expected dynamic or static");
-    if ((activations == "static") != isCalibrated)
-      return usage(isCalibrated ? "--calibrate is for static activations"
-                                : "--activations=static needs --calibrate");
-  }
-  if (isCalibrated && options.precision && options.precision != Precision::Int8)
-    return usage("--calibrate is for int8, found --precision=" + precision);
+  if (line.specs().size() > 1)
+    return usage("more than one specification: " + line.specs()[1]);
 
-  options.spec = specs.front();
-  options.output = output;
-  options.weights = weights;
+  CompileOptions options;
+  options.spec = line.specs().front();
+  options.output = line.value(Opt::Output).str();
+  options.weights = line.value(Opt::Weights).str();
   // LLVM's own --time-passes: MLIR's passes are timed with them.
   options.timePasses = llvm::TimePassesIsEnabled;
-  options.printIRAfterAll = printIR;
+  options.printIRAfterAll = line.has(Opt::PrintIRAfterAll);
+  StringRef emitName = line.has(Opt::Emit) ? line.value(Opt::Emit) : "exe";
   const EmitInfo *info = llvm::find_if(
       emitKinds(), [&](const EmitInfo &kind) { return kind.name == emitName; });
   if (info == emitKinds().end())
@@ -178,19 +177,24 @@ int mlir::moe::compileMain(int argc, char **argv) {
   if (hasHeader && llvm::sys::path::extension(options.output) == ".h")
     return usage("-o " + options.output +
                  " is the name of the header that goes with it");
+  for (auto read : {readPrecision, readExperts, readReport})
+    if (wrong = read(line, options); !wrong.empty())
+      return usage(wrong);
 
   initializeCodeGen();
   llvm::Expected<llvm::Triple> triple = parseTarget(
-      target.empty() ? llvm::sys::getProcessTriple() : target.getValue());
+      line.value(Opt::Target).empty() ? llvm::sys::getProcessTriple()
+                                      : line.value(Opt::Target));
   if (!triple)
     return usage(llvm::toString(triple.takeError()));
   options.triple = *triple;
+  std::vector<std::string> reportFiles = line.list(Opt::ReportPrecision);
   if (reportFiles.empty() && options.kind >= EmitKind::Shared &&
       !canLink(options.triple))
     return usage("--emit=" + emitName + " for '" + options.triple.str() +
                  "' needs Apple's SDK; expected lib, obj, or a stage before "
                  "them");
-  options.cpus = cpus;
+  options.cpus = line.list(Opt::Cpu);
   if (auto known = selectCpus(options.triple, options.cpus, PrecisionSet());
       !known)
     return usage(llvm::toString(known.takeError()));
@@ -201,21 +205,12 @@ int mlir::moe::compileMain(int argc, char **argv) {
       llvm::sys::path::parent_path(llvm::sys::path::parent_path(self)));
   llvm::sys::path::append(resources, "lib", "moe");
   options.resources = std::string(resources);
-  auto filesOf = [](const cl::list<std::string> &list) {
-    return std::vector<std::string>(list.begin(), list.end());
-  };
-  if (!reportFiles.empty()) {
-    if (options.precision == Precision::F32)
-      return usage("--report-precision needs --precision=bf16 or int8");
-    if (isCalibrated || output.getNumOccurrences() > 0 ||
-        emitName.getNumOccurrences() > 0)
-      return usage("--report-precision compiles nothing: it goes with neither "
-                   "-o nor --emit nor --calibrate");
-    return failed(reportPrecision(options, filesOf(reportFiles))) ? 1 : 0;
-  }
-  if (isCalibrated) {
+
+  if (!reportFiles.empty())
+    return failed(reportPrecision(options, reportFiles)) ? 1 : 0;
+  if (line.has(Opt::Calibrate)) {
     FailureOr<std::vector<double>> scales =
-        calibrate(options, filesOf(calibrationFiles));
+        calibrate(options, line.list(Opt::Calibrate));
     if (failed(scales))
       return 1;
     options.scales = std::move(*scales);

@@ -2,11 +2,20 @@
 
 #include "moe/Target/Platform.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/VersionTuple.h"
 
 using namespace mlir::moe;
 using llvm::StringRef;
 using llvm::Triple;
+
+static constexpr llvm::StringLiteral kTargets[] = {
+    "x86_64-linux-gnu", "aarch64-linux-gnu", "aarch64-linux-android",
+    "arm64-apple-macosx", "arm64-apple-ios"};
+
+llvm::ArrayRef<llvm::StringLiteral> mlir::moe::knownTargets() {
+  return kTargets;
+}
 
 /// Whether code for plain AArch64 is none for this kind of it.
 static bool hasOwnABI(const Triple &triple) {
@@ -73,9 +82,9 @@ llvm::Expected<Triple> mlir::moe::parseTarget(StringRef name) {
     setVersion(triple);
   else if (!isKnownLinux(triple))
     return llvm::createStringError(
-        "target '" + triple.str() +
-        "' is not supported, expected x86_64-linux-gnu, aarch64-linux-gnu, "
-        "aarch64-linux-android, arm64-apple-macosx or arm64-apple-ios");
+        "target '" + triple.str() + "' is not supported, expected " +
+        llvm::join(knownTargets().drop_back(), ", ") + " or " +
+        knownTargets().back());
   return triple;
 }
 

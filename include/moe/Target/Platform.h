@@ -3,12 +3,17 @@
 #ifndef MOE_TARGET_PLATFORM_H
 #define MOE_TARGET_PLATFORM_H
 
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/TargetParser/Triple.h"
 
 #include <string>
 
 namespace mlir::moe {
+
+/// What `--target` can be, as users spell it.
+llvm::ArrayRef<llvm::StringLiteral> knownTargets();
 
 /// What `--target` names, as LLVM spells it; an error if the compiler does not
 /// know that system. Apple's get the oldest version that can be meant, if
