@@ -3,6 +3,7 @@
 #include "moe/Driver/CommandLine.h"
 #include "moe/Driver/Compiler.h"
 #include "moe/Driver/HostModel.h"
+#include "moe/Driver/Progress.h"
 #include "moe/Target/CodeGen.h"
 #include "moe/Target/Platform.h"
 
@@ -206,6 +207,7 @@ int mlir::moe::compileMain(int argc, char **argv) {
   llvm::sys::path::append(resources, "lib", "moe");
   options.resources = std::string(resources);
 
+  Progress progress;
   if (!reportFiles.empty())
     return failed(reportPrecision(options, reportFiles)) ? 1 : 0;
   if (line.has(Opt::Calibrate)) {

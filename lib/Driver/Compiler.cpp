@@ -6,6 +6,7 @@
 
 #include "moe/Conversion/Passes.h"
 #include "moe/Driver/Pipelines.h"
+#include "moe/Driver/Progress.h"
 #include "moe/Driver/Registry.h"
 #include "moe/Import/ImportModel.h"
 #include "moe/Import/ModelWeights.h"
@@ -47,6 +48,11 @@ static constexpr EmitInfo kEmitKinds[] = {
 };
 
 ArrayRef<EmitInfo> mlir::moe::emitKinds() { return kEmitKinds; }
+
+static const EmitInfo &findEmitKind(EmitKind kind) {
+  return *llvm::find_if(
+      kEmitKinds, [&](const EmitInfo &info) { return info.kind == kind; });
+}
 
 namespace {
 
@@ -156,6 +162,7 @@ LogicalResult Compilation::fail(llvm::Error error, StringRef where) {
 //===----------------------------------------------------------------------===//
 
 LogicalResult Compilation::import() {
+  Progress::step("import");
   auto sink = [this](const InputError &error) {
     if (options.showWarnings || error.severity != InputError::Severity::Warning)
       llvm::errs() << error.str() << '\n';
@@ -245,6 +252,7 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
   std::string level = cpu.level->name.str();
   bool isObserved = options.kind == EmitKind::Exe;
   auto stage = [&](EmitKind kind, function_ref<void(OpPassManager &)> build) {
+    Progress::step("to " + findEmitKind(kind).name);
     return options.kind < kind ? success() : runPasses(*variant, build);
   };
   if (failed(
@@ -364,6 +372,9 @@ LogicalResult Compilation::emitCode() {
   if (!cpus)
     return fail(cpus.takeError(), "target");
   for (const CpuTarget &cpu : *cpus) {
+    Progress::Part part("for " + cpu.level->name + " (" +
+                        Twine(compiled.variants.size() + 1) + " of " +
+                        Twine(cpus->size()) + ")");
     if (failed(lowerVariant(cpu, code, compiled)))
       return failure();
     if (options.kind <= EmitKind::LLVMDialect)
@@ -444,6 +455,13 @@ llvm::Error Compilation::separateExperts(StringRef weights,
   return llvm::Error::success();
 }
 
+static void showWeights(int64_t done, int64_t size) {
+  constexpr int64_t megabyte = 1000000;
+  Progress::step("weights, " + Twine(done / megabyte) + " of " +
+                     Twine(size / megabyte) + " MB",
+                 double(done) / size);
+}
+
 LogicalResult Compilation::link(llvm::Module &code,
                                 llvm::TargetMachine &machine,
                                 CompiledModel &compiled) {
@@ -468,7 +486,8 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (wantsFile) {
     llvm::Error error =
         weights.write("weights", [&](llvm::raw_pwrite_stream &os) {
-          compiled.sections = writeWeights(*module, *weightFiles, os);
+          compiled.sections =
+              writeWeights(*module, *weightFiles, os, showWeights);
           // Code generation opens the file for each section. LLVM maps it if
           // its last page has room for a zero behind it, else it reads all of
           // it: each time, into memory of its own.
@@ -501,7 +520,9 @@ LogicalResult Compilation::link(llvm::Module &code,
   else
     emitCInterface(code, spec, compiled);
   emitExpertIds(code, compiled);
+  Progress::step("optimisation");
   optimize(code, machine);
+  Progress::step("code generation");
 
   if (options.kind == EmitKind::LLVM) {
     std::string text;
@@ -543,6 +564,7 @@ LogicalResult Compilation::link(llvm::Module &code,
       return error;
     weights.remove();
     step = "link";
+    Progress::step(step);
     switch (options.kind) {
     case EmitKind::Exe:
       return linkExecutable(object.path(), runtime, options.triple, os);
@@ -584,13 +606,13 @@ LogicalResult Compilation::link(llvm::Module &code,
 LogicalResult Compilation::run() {
   if (failed(import()))
     return failure();
-  const EmitInfo &info = *llvm::find_if(
-      kEmitKinds, [&](const EmitInfo &i) { return i.kind == options.kind; });
-  output =
-      options.output.empty() ? (spec.name + info.suffix).str() : options.output;
+  output = options.output.empty()
+               ? (spec.name + findEmitKind(options.kind).suffix).str()
+               : options.output;
 
   if (options.kind == EmitKind::MoE)
     return emitStage(*module);
+  Progress::step("optimisation of the model");
   if (failed(runPasses(*module, [&](OpPassManager &pm) {
         buildOptimizePipeline(pm);
         buildPrecisionPipeline(pm, precisionOptions());
@@ -604,6 +626,7 @@ LogicalResult Compilation::run() {
     return emitStage(*module);
   // Arm's matrix instructions take two columns of 64 bits.
   int64_t columnBits = options.triple.isAArch64() ? 64 : 32;
+  Progress::step("to linalg");
   if (failed(runPasses(*module, [&](OpPassManager &pm) {
         buildLinalgPipeline(pm, columnBits);
       })))

@@ -2,6 +2,8 @@
 
 #include "moe/Driver/HostModel.h"
 
+#include "moe/Driver/Progress.h"
+
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -43,16 +45,38 @@ static bool readLogits(StringRef path, LogitRows &rows) {
   return count > 0;
 }
 
+/// The arguments of each run of a model on `inputs`: some images, or a tensor,
+/// which is an option of its own. What begins with a dash is a file too.
+static std::vector<std::vector<std::string>>
+splitIntoRuns(ArrayRef<std::string> inputs) {
+  // Few enough to show progress, and so many that starting the model does not
+  // count.
+  constexpr size_t imagesInRun = 16;
+  std::vector<std::vector<std::string>> images, tensors;
+  for (const std::string &input : inputs) {
+    std::string file = (StringRef(input).starts_with("-") ? "./" : "") + input;
+    if (StringRef(file).ends_with(".npy")) {
+      tensors.push_back({"--tensor", file});
+      continue;
+    }
+    if (images.empty() || images.back().size() == imagesInRun)
+      images.emplace_back();
+    images.back().push_back(file);
+  }
+  llvm::append_range(images, tensors);
+  return images;
+}
+
 FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
                                           ArrayRef<std::string> inputs) {
-  SmallString<128> binary, logits;
-  for (SmallString<128> *path : {&binary, &logits}) {
+  SmallString<128> binary, logits, messages;
+  for (SmallString<128> *path : {&binary, &logits, &messages}) {
     if (std::error_code code = fs::createTemporaryFile("moe", "tmp", *path))
       return report(options.spec, "temporary file", code.message());
     llvm::sys::RemoveFileOnSignal(*path);
   }
   llvm::scope_exit remove([&] {
-    for (StringRef path : {StringRef(binary), StringRef(logits)}) {
+    for (StringRef path : {binary.str(), logits.str(), messages.str()}) {
       fs::remove(path);
       llvm::sys::DontRemoveFileOnSignal(path);
     }
@@ -66,30 +90,28 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   if (failed(compile(options)))
     return failure();
 
-  // Images in one run; a tensor is an option of its own. What begins with a
-  // dash is a file too.
-  SmallVector<SmallVector<std::string>> runs(1);
-  for (const std::string &input : inputs) {
-    std::string file = (StringRef(input).starts_with("-") ? "./" : "") + input;
-    if (StringRef(file).ends_with(".npy"))
-      runs.push_back({"--tensor", file});
-    else
-      runs.front().push_back(file);
-  }
   LogitRows rows;
-  for (ArrayRef<std::string> files : runs) {
-    if (files.empty())
-      continue;
+  bool isWrong = false;
+  size_t done = 0;
+  for (ArrayRef<std::string> files : splitIntoRuns(inputs)) {
+    Progress::step("run on files, " + Twine(done) + " of " +
+                       Twine(inputs.size()),
+                   double(done) / inputs.size());
     SmallVector<StringRef> command{binary, "--logits", logits};
     llvm::append_range(command, files);
     std::string message;
+    // The messages go through this process, which erases its progress first.
     std::optional<StringRef> redirects[] = {StringRef(), StringRef(),
-                                            std::nullopt};
+                                            messages.str()};
     int status = llvm::sys::ExecuteAndWait(binary, command, std::nullopt,
                                            redirects, 0, 0, &message);
+    if (auto said = llvm::MemoryBuffer::getFile(messages))
+      llvm::errs() << (*said)->getBuffer();
+    done += files.front() == "--tensor" ? 1 : files.size();
     // The binary has said what was wrong with its input.
-    if (status == 1)
-      return failure();
+    isWrong |= status == 1;
+    if (isWrong)
+      continue;
     if (status != 0)
       return report(
           options.spec, "model for this machine",
@@ -98,6 +120,8 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
     if (!readLogits(logits, rows))
       return report(options.spec, "model for this machine", "gave no logits");
   }
+  if (isWrong)
+    return failure();
   return rows;
 }
 
@@ -107,6 +131,7 @@ mlir::moe::calibrate(const CompileOptions &options,
   CompileOptions observing = options;
   std::vector<int64_t> tokens;
   observing.observed = &tokens;
+  Progress::Part part("calibration");
   FailureOr<LogitRows> rows = runOnHost(observing, inputs);
   if (failed(rows))
     return failure();

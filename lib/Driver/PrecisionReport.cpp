@@ -1,6 +1,7 @@
 //===- PrecisionReport.cpp - What lower precision costs, by layer ---------===//
 
 #include "moe/Driver/HostModel.h"
+#include "moe/Driver/Progress.h"
 
 #include "moe/Import/ModelSpec.h"
 
@@ -77,7 +78,14 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   CompileOptions plain = options;
   plain.precision = Precision::F32;
   plain.ignoreLayerPrecisions = true;
-  FailureOr<LogitRows> expected = runOnHost(plain, inputs);
+  // Besides each layer: all in f32, and all as specified.
+  size_t count = layers.size() + 2, done = 0;
+  auto run = [&](const CompileOptions &some, StringRef what) {
+    Progress::Part part("model " + Twine(++done) + " of " + Twine(count) +
+                        ", " + what);
+    return runOnHost(some, inputs);
+  };
+  FailureOr<LogitRows> expected = run(plain, "f32");
   if (failed(expected))
     return failure();
   if (!llvm::all_of(expected->values, [](float x) { return std::isfinite(x); }))
@@ -100,12 +108,12 @@ LogicalResult mlir::moe::reportPrecision(const CompileOptions &options,
   for (const std::string &layer : layers) {
     CompileOptions one = plain;
     one.layerPrecisions = {{layer, precision}};
-    FailureOr<LogitRows> rows = runOnHost(one, inputs);
+    FailureOr<LogitRows> rows = run(one, layer);
     if (failed(rows))
       return failure();
     print(layer, *rows);
   }
-  FailureOr<LogitRows> rows = runOnHost(options, inputs);
+  FailureOr<LogitRows> rows = run(options, "as specified");
   if (failed(rows))
     return failure();
   print("all, as specified", *rows);

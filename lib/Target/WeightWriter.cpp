@@ -59,6 +59,12 @@ size_t writeNumbers(ArrayRef<float> values, llvm::raw_ostream &os,
   return bytes;
 }
 
+/// How many bytes writeAs writes.
+int64_t bytesOf(ParamOp param) {
+  RankedTensorType type = param.getTensorType();
+  return type.getNumElements() * type.getElementTypeBitWidth() / 8;
+}
+
 size_t writeAs(Type type, ArrayRef<float> values, llvm::raw_ostream &os) {
   if (type.isInteger(8))
     return writeNumbers<int8_t>(values, os,
@@ -76,9 +82,10 @@ size_t writeAs(Type type, ArrayRef<float> values, llvm::raw_ostream &os) {
 
 } // namespace
 
-std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
-                                                   const WeightFiles &files,
-                                                   llvm::raw_ostream &os) {
+std::vector<WeightSection>
+mlir::moe::writeWeights(ModuleOp module, const WeightFiles &files,
+                        llvm::raw_ostream &os,
+                        function_ref<void(int64_t, int64_t)> show) {
   llvm::MapVector<StringRef, SmallVector<ParamOp>> bySection;
   for (auto param : module.getOps<ParamOp>())
     if (param.getOffset())
@@ -86,17 +93,21 @@ std::vector<WeightSection> mlir::moe::writeWeights(ModuleOp module,
 
   Evaluator evaluator(module, files);
   std::vector<WeightSection> sections;
-  int64_t position = 0;
+  int64_t position = 0, size = 0;
   for (auto &[name, params] : bySection) {
     llvm::sort(params, [](ParamOp a, ParamOp b) {
       return *a.getOffset() < *b.getOffset();
     });
+    size += *params.back().getOffset() + bytesOf(params.back());
+  }
+  for (auto &[name, params] : bySection) {
     WeightSection section{name.str(), weightSymbol(module, name), position, 0};
     for (ParamOp param : params) {
       os.write_zeros(*param.getOffset() - section.size);
       section.size =
           *param.getOffset() + writeAs(param.getTensorType().getElementType(),
                                        evaluator.evaluate(param), os);
+      show(position + section.size, size);
     }
     position += section.size;
     sections.push_back(std::move(section));

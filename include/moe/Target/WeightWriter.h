@@ -26,9 +26,11 @@ struct WeightSection {
 /// Evaluates the parameters of `module` that have an offset and writes the
 /// sections one after the other, in the order in which the module first names
 /// them. One parameter at a time is in memory. Parameters without a recipe come
-/// from `files`, which must have them all (checkWeights).
+/// from `files`, which must have them all (checkWeights). `show` is told of
+/// each parameter how many bytes are written, and how many will be.
 std::vector<WeightSection>
-writeWeights(ModuleOp module, const WeightFiles &files, llvm::raw_ostream &os);
+writeWeights(ModuleOp module, const WeightFiles &files, llvm::raw_ostream &os,
+             function_ref<void(int64_t done, int64_t size)> show);
 
 } // namespace mlir::moe
 
