@@ -138,6 +138,17 @@ static std::string readReport(const CommandLine &line,
   return "";
 }
 
+/// The same of `--depfile`.
+static std::string readDepfile(const CommandLine &line,
+                               CompileOptions &options) {
+  options.depfile = line.value(Opt::Depfile).str();
+  StringRef output = options.output;
+  if (line.has(Opt::Depfile) && (options.depfile.empty() || output.empty() ||
+                                 output == "-" || options.depfile == output))
+    return "--depfile needs a file, and -o another one that it is about";
+  return "";
+}
+
 int mlir::moe::compileMain(int argc, char **argv) {
   // A file that exceeds the limit on sizes is a write that fails, as on a full
   // disk.
@@ -178,7 +189,7 @@ int mlir::moe::compileMain(int argc, char **argv) {
   if (hasHeader && llvm::sys::path::extension(options.output) == ".h")
     return usage("-o " + options.output +
                  " is the name of the header that goes with it");
-  for (auto read : {readPrecision, readExperts, readReport})
+  for (auto read : {readPrecision, readExperts, readReport, readDepfile})
     if (wrong = read(line, options); !wrong.empty())
       return usage(wrong);
 
@@ -217,5 +228,6 @@ int mlir::moe::compileMain(int argc, char **argv) {
       return 1;
     options.scales = std::move(*scales);
   }
+  options.otherInputs = line.list(Opt::Calibrate);
   return failed(compile(options)) ? 1 : 0;
 }

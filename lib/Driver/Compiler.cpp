@@ -2,6 +2,7 @@
 
 #include "moe/Driver/Compiler.h"
 
+#include "Depfile.h"
 #include "OutputFile.h"
 
 #include "moe/Conversion/Passes.h"
@@ -124,6 +125,8 @@ private:
   LogicalResult fail(StringRef file, StringRef where, const Twine &message);
   LogicalResult fail(llvm::Error error, StringRef where);
   LogicalResult writeText(StringRef text);
+  /// Writes what the output depends on, if that is wanted.
+  LogicalResult writeDepfile();
 
   const CompileOptions &options;
   DialectRegistry registry;
@@ -232,8 +235,33 @@ LogicalResult Compilation::writeText(StringRef text) {
   os << text;
   if (llvm::Error error = finish(os))
     return fail(std::move(error), "output");
+  if (failed(writeDepfile()))
+    return failure();
   if (llvm::Error error = file.keep())
     return fail(std::move(error), "output");
+  return success();
+}
+
+LogicalResult Compilation::writeDepfile() {
+  if (options.depfile.empty())
+    return success();
+  std::vector<std::string> inputs = spec.files;
+  llvm::append_range(inputs, weightFiles->files());
+  llvm::append_range(inputs, options.otherInputs);
+  for (const std::string &path : inputs)
+    if (StringRef(path).contains('\n'))
+      return fail(options.depfile, "file",
+                  "cannot name an input whose path holds a line break");
+  OutputFile file;
+  if (llvm::Error error = file.open(options.depfile, kPlainFile))
+    return fail(options.depfile, "file", llvm::toString(std::move(error)));
+  llvm::raw_fd_ostream os(file.descriptor(), /*shouldClose=*/false);
+  printDepfile(output, inputs, os);
+  llvm::Error error = finish(os);
+  if (!error)
+    error = file.keep();
+  if (error)
+    return fail(options.depfile, "file", llvm::toString(std::move(error)));
   return success();
 }
 
@@ -583,6 +611,8 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (writeError)
     return fail(std::move(writeError), "output");
 
+  if (failed(writeDepfile()))
+    return failure();
   if (!isExecutable) {
     SmallString<128> path(output);
     llvm::sys::path::replace_extension(path, ".h");

@@ -132,6 +132,11 @@ static constexpr OptionInfo kOptions[] = {
      "then has times and how often each expert was chosen. May be given "
      "several times.",
      nullptr, "json"},
+    {Opt::Depfile, "depfile", OptionForm::Value, "FILE", false,
+     "write which files OUT depends on, for Make and Ninja",
+     "Writes, as Make and Ninja read it, which files OUT was made from: the "
+     "specification, its labels and weights, and those of --calibrate.",
+     nullptr, "*"},
     {Opt::TimePasses, "time-passes", OptionForm::Foreign, "", false,
      "print how long each pass took", "Prints how long each pass took."},
     {Opt::PrintIRAfterAll, "print-ir-after-all", OptionForm::Flag, "", false,

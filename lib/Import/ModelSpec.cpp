@@ -259,6 +259,8 @@ FailureOr<ModelSpec> moe::parseModelSpecText(StringRef text, StringRef path,
   readModel(context, root, path, spec);
   if (context.failed)
     return failure();
+  spec.files = std::move(context.otherFiles);
+  spec.files.insert(spec.files.begin(), path.str());
   return spec;
 }
 

@@ -28,6 +28,7 @@ static std::vector<std::string> readLabelsFile(SpecContext &context,
     context.failed = true;
     return {};
   }
+  context.otherFiles.push_back(path.str());
   StringRef text = buffer->getBuffer();
   text.consume_front("\xef\xbb\xbf");
   std::vector<std::string> labels;

@@ -206,6 +206,7 @@ std::optional<JsonValue> moe::readPreprocessorConfig(SpecContext &context,
         openInputFile(path, maxSpecBytes, context.sink);
     if (!buffer)
       return std::nullopt;
+    context.otherFiles.push_back(path);
     JsonValue root;
     if (!own.parseObject(buffer->getBuffer(), root))
       return std::nullopt;

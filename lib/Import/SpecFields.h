@@ -46,6 +46,8 @@ struct SpecContext {
   /// A file with a `model_type` may have fields that mean nothing to us.
   bool ignoreUnknown = false;
   bool failed = false;
+  /// What else has been read.
+  std::vector<std::string> otherFiles = {};
 
   void error(StringRef where, const llvm::Twine &message) {
     if (!failed)

@@ -50,6 +50,14 @@ FailureOr<WeightFiles> WeightFiles::open(StringRef path, InputErrorSink sink) {
   return files;
 }
 
+std::vector<std::string> WeightFiles::files() const {
+  std::vector<std::string> result{filePath};
+  for (const WeightStore &store : stores)
+    if (store.path() != filePath)
+      result.push_back(store.path().str());
+  return result;
+}
+
 SmallVector<TensorPart, 1> WeightFiles::find(StringRef name) const {
   SmallVector<TensorPart, 1> parts;
   for (std::string &part : names.inFiles(name)) {

@@ -37,6 +37,7 @@ enum class Opt {
   Activations,
   ReportPrecision,
   ProfileData,
+  Depfile,
   TimePasses,
   PrintIRAfterAll,
   MLIR,

@@ -65,13 +65,19 @@ struct CompileOptions {
   /// here how many tokens each product has.
   std::vector<int64_t> *observed = nullptr;
   ExpertsMode experts = ExpertsMode::Mmap;
-  /// Of ExpertsMode::File: the folder, not empty, relative to that of the output.
+  /// Of ExpertsMode::File: the folder, not empty, relative to that of the
+  /// output.
   std::string expertsFolder;
   /// Where to write the page that describes the model; empty: nowhere. Of files
   /// to link or to run only.
   std::string reportPath;
   /// Traces of the model's --profile for that page.
   std::vector<std::string> profileData;
+  /// If not empty: a file to write, as Make and Ninja read it, that says which
+  /// files the output depends on. `otherInputs` are among them, beside the
+  /// specification and what belongs to it.
+  std::string depfile;
+  std::vector<std::string> otherInputs;
   /// Warnings about the weights.
   bool showWarnings = true;
   /// Print how long each pass took, and the IR after each.

@@ -167,6 +167,9 @@ struct ModelSpec {
   /// Absolute, or relative to the current folder (the specification's folder
   /// is already in it).
   std::string weightsPath;
+  /// What was read for it: the specification first, then files that it names or
+  /// that belong to it. The weights are not among them.
+  std::vector<std::string> files;
   /// Empty, or one UTF-8 string without NULs per class.
   std::vector<std::string> labels;
   PreprocessSpec preprocess;

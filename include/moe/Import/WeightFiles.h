@@ -41,6 +41,10 @@ public:
   /// The file, or the index, as the user wrote it.
   StringRef path() const { return filePath; }
 
+  /// Every file that was opened: the index, if there is one, then those with
+  /// tensors.
+  std::vector<std::string> files() const;
+
   /// What tensor `name` of the model consists of: at least one part.
   SmallVector<TensorPart, 1> find(StringRef name) const;
 

@@ -230,6 +230,7 @@ TEST_F(HuggingFace, Activations) {
 
 /// Fields of a specification may be added, and they count.
 TEST_F(HuggingFace, OwnFields) {
+  using List = std::vector<std::string>;
   ModelSpec spec = parse(base + Fields{{"name", "\"other\""},
                                        {"id2label", labelsOf(2)},
                                        {"labels", "[\"a\", \"b\"]"},
@@ -237,12 +238,15 @@ TEST_F(HuggingFace, OwnFields) {
                                        {"weights", "\"w.safetensors\""}},
                          "not read");
   EXPECT_EQ(spec.name, "other");
-  EXPECT_EQ(spec.labels, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(spec.labels, (List{"a", "b"}));
   EXPECT_EQ(spec.preprocess.resize, 300);
   EXPECT_EQ(spec.weightsPath, pathOf("w.safetensors"));
+  EXPECT_EQ(spec.files, List{pathOf("config.json")});
   spec = parse(base + Fields{{"num_classes", "5"}, {"id2label", labelsOf(2)}});
   EXPECT_EQ(spec.numClasses, 5);
   EXPECT_TRUE(spec.labels.empty());
+  EXPECT_EQ(spec.files,
+            (List{pathOf("config.json"), pathOf("preprocessor_config.json")}));
 }
 
 TEST_F(HuggingFace, Preprocessing) {
@@ -280,6 +284,7 @@ TEST_F(HuggingFace, NoProcessor) {
   EXPECT_EQ(errors.list[0].severity, InputError::Severity::Warning);
   EXPECT_EQ(errors.list[0].file, pathOf("preprocessor_config.json"));
   EXPECT_EQ(spec->preprocess.mean, (std::vector<float>(3, 0.0f)));
+  EXPECT_EQ(spec->files, std::vector<std::string>{pathOf("config.json")});
 }
 
 TEST_F(HuggingFace, ConfigErrors) {

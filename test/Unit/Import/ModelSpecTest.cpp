@@ -587,7 +587,11 @@ TEST_F(ModelSpecFiles, Labels) {
     Errors errors;
     FailureOr<ModelSpec> spec = parseModelSpec(file, errors);
     EXPECT_TRUE(succeeded(spec)) << errors.str();
-    return succeeded(spec) ? spec->labels : std::vector<std::string>();
+    if (failed(spec))
+      return std::vector<std::string>();
+    EXPECT_EQ(spec->files,
+              (std::vector<std::string>{file, pathOf("labels.txt")}));
+    return spec->labels;
   };
   using List = std::vector<std::string>;
   EXPECT_EQ(labels("a\nb\nc\n"), (List{"a", "b", "c"}));

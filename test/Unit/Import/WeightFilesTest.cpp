@@ -249,6 +249,9 @@ TEST_F(WeightFilesTest, Shards) {
   for (const std::string &path : {index, pathOf("model.safetensors")}) {
     WeightFiles files = open(path);
     EXPECT_EQ(files.path(), index);
+    EXPECT_EQ(files.files(),
+              (std::vector<std::string>{index, pathOf("b.safetensors"),
+                                        pathOf("a.safetensors")}));
     EXPECT_EQ(files.read("x"), (std::vector<float>{1, 1}));
     EXPECT_EQ(files.read("y"), (std::vector<float>{2, 2, 2}));
     EXPECT_EQ(files.find("y")[0].file, pathOf("b.safetensors"));
@@ -258,8 +261,10 @@ TEST_F(WeightFilesTest, Shards) {
   }
   // A whole file comes before the index.
   write("model.safetensors", b.str());
-  EXPECT_EQ(open(pathOf("model.safetensors")).read("x"),
-            (std::vector<float>{8}));
+  WeightFiles whole = open(pathOf("model.safetensors"));
+  EXPECT_EQ(whole.read("x"), (std::vector<float>{8}));
+  EXPECT_EQ(whole.files(),
+            std::vector<std::string>{pathOf("model.safetensors")});
 }
 
 TEST_F(WeightFilesTest, BadIndex) {
