@@ -62,6 +62,12 @@ if shutil.which("ld64.lld", path=tools) and shutil.which("clang", path=tools):
 for tool in ("groff", "bash", "zsh", "fish"):
     if shutil.which(tool):
         config.available_features.add(tool)
+# Clang's runtimes of the sanitizers are a package of their own.
+if clang := shutil.which("clang", path=tools):
+    asan = f"-print-file-name=libclang_rt.asan-{platform.machine()}.a"
+    found = subprocess.run([clang, asan], capture_output=True, text=True).stdout.strip()
+    if os.path.isabs(found):
+        config.available_features.add("sanitizers")
 # The benchmarks' exporter is tested where its package is.
 if subprocess.run([config.python, "-c", "import onnx"], capture_output=True).returncode == 0:
     config.available_features.add("onnx")

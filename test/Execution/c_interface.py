@@ -8,6 +8,7 @@ For another --target, --cc, --cxx and --nm are the cross compiler's.
 
 import argparse
 import functools
+import itertools
 import os
 import re
 import shutil
@@ -214,6 +215,56 @@ class Tests:
                     self.check_logits(name, target)
 
             self.run_linked(program, *files, check=check)
+
+    def test_libraries_loaded_at_run_time(self):
+        """Of one structure, so that all of their inner names are equal too."""
+        folder = self.folder("loaded")
+        program = self.cc(
+            os.path.join(INPUTS, "run_loaded.c"), os.path.join(folder, "run"), ["-ldl"]
+        )
+        twins, arguments = ("twin_a", "twin_b"), []
+        for seed, name in enumerate(twins):
+            self.specs[name] = random_model.write_model(
+                self.work, SPECS["Routed"], seed + 7, stem=name
+            )
+            model, images = self.images(name)
+            source, target = (os.path.join(folder, name + s) for s in (".in", ".out"))
+            images[0].tofile(source)
+            arguments += [self.emit(name, "shared"), name, source, target]
+            arguments += [images[0].size, model.spec.classes]
+
+        def check():
+            for name in twins:
+                self.check_logits(name, os.path.join(folder, name + ".out"))
+
+        self.run_linked(program, *arguments, check=check)
+
+    def test_header_in_every_language(self):
+        folder = os.path.dirname(self.emit("Routed", "obj"))
+        use = (
+            '#include "Routed.h"\n#include "Routed.h"\n'
+            "size_t use(const float *input, float *logits, void *workspace);\n"
+            "size_t use(const float *input, float *logits, void *workspace) {\n"
+            "  int status = Routed_run(input, logits, workspace);\n"
+            "  return status ? Routed_CLASSES : Routed_workspace_size();\n"
+            "}\n"
+        )
+        languages = {
+            "c": (["c99", "c11", "gnu17"], [self.args.cc, "gcc"]),
+            "cpp": (["c++98", "c++11", "c++17"], [self.args.cxx, "g++"]),
+        }
+        for suffix, (standards, compilers) in languages.items():
+            source = os.path.join(self.folder("header-" + suffix), "use." + suffix)
+            with open(source, "w") as file:
+                file.write(use)
+            flags = ["-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+            if suffix == "c":
+                flags += ["-Wc++-compat", "-Wstrict-prototypes"]
+            for compiler, standard in itertools.product(compilers, standards):
+                if not shutil.which(compiler):
+                    continue
+                command = [compiler, "-std=" + standard, *flags, "-fsyntax-only"]
+                harness.run([*command, "-I" + folder, source])
 
     def nm(self, path, *options):
         """(type, name) of each symbol."""

@@ -1,7 +1,8 @@
 // Threads with a workspace each run different inputs at the same time; every
 // result must have the bits of the same input run alone. Usage: run_threads
-// INPUTS, a file of raw floats for several images. Compiled with
-// -DHEADER="model.h" -DMODEL=model.
+// INPUTS [shared-workspace]: a file of raw floats for several images, and a
+// mistake for a sanitizer to find. Compiled with -DHEADER="model.h"
+// -DMODEL=model.
 #include HEADER
 #include <cstdio>
 #include <cstdlib>
@@ -31,8 +32,10 @@ private:
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2)
+  if (argc < 2)
     return 2;
+  const bool isShared =
+      argc > 2 && std::strcmp(argv[2], "shared-workspace") == 0;
   FILE *file = std::fopen(argv[1], "rb");
   if (!file)
     return 2;
@@ -48,10 +51,12 @@ int main(int argc, char **argv) {
   // The threads come first, so that they also race for the model's first run.
   std::vector<float> found(count * Classes);
   std::vector<int> wrong(count, 0);
+  Workspace common;
   std::vector<std::thread> threads;
   for (size_t t = 0; t < count; ++t)
     threads.emplace_back([&, t] {
-      Workspace workspace;
+      Workspace own;
+      Workspace &workspace = isShared ? common : own;
       std::vector<float> logits(Classes);
       float *first = &found[t * Classes];
       if (NAME(_run)(&inputs[t * Inputs], first, workspace.get()) != 0)
