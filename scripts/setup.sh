@@ -16,6 +16,8 @@ packages=(
   # Tests: lit and FileCheck, unit tests, the NumPy oracle
   llvm-22-tools libgtest-dev binutils python3 python3-numpy python3-pil
   clang-format-22
+  # Tests: the sanitizers, and users' projects with CMake's other generator
+  libclang-rt-22-dev make
 )
 
 missing=()
