@@ -149,6 +149,7 @@ function(moe_add_model target)
       "Apple's SDK; expected lib or obj")
   endif()
 
+  set(shown "${ARG_SPEC}")
   _moe_model_input(SPEC ARG_SPEC)
   set(inputs "${ARG_SPEC}")
   if(IS_DIRECTORY "${ARG_SPEC}")
@@ -186,7 +187,6 @@ function(moe_add_model target)
   set(header "${folder}/include/${target}.h")
   file(MAKE_DIRECTORY "${folder}/include")
   get_target_property(compiler MoECompile::moe-compile IMPORTED_LOCATION)
-  file(RELATIVE_PATH shown "${CMAKE_SOURCE_DIR}" "${ARG_SPEC}")
   add_custom_command(OUTPUT "${out}" "${header}"
     COMMAND "${compiler}" "${ARG_SPEC}" -o "${out}"
             "--emit=${ARG_KIND}" ${options} "--depfile=${out}.d" ${ARG_OPTIONS}

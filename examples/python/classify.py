@@ -137,6 +137,8 @@ def main() -> None:
         help="check that this executable of the model gives the same logits",
     )
     args = parser.parse_args()
+    if args.threads < 1:
+        parser.error(f"--threads: expected at least 1, found {args.threads}")
 
     spec = json.loads(args.spec.read_text())
     model = Model(args.library)
