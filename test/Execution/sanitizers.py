@@ -227,6 +227,18 @@ class Tests:
                         message,
                     )
 
+    def test_team(self):
+        """The threads of examples/embed-c."""
+        example = os.path.join(INPUTS, "..", "..", "..", "examples", "embed-c")
+        for sanitizer in ("address", "thread", "undefined"):
+            out = os.path.join(self.work, "team-" + sanitizer)
+            command = [self.args.cc, "-std=c99", "-Wall", "-Wextra", "-Werror"]
+            command += ["-pedantic", "-O1", "-g", f"-fsanitize={sanitizer}"]
+            command += ["-fno-sanitize-recover=all", "-I" + example, "-pthread"]
+            sources = [os.path.join(example, "team.c"), os.path.join(INPUTS, "run_team.c")]
+            harness.run([*command, *sources, "-o", out])
+            harness.run([out], env=STOP_AT_ERROR)
+
     def check_found(self, program, name, mistake, message):
         done = subprocess.run(
             [program, self.images[name], mistake],
@@ -307,7 +319,7 @@ def main():
     parser.add_argument("--cc", default="clang")
     parser.add_argument("--cxx", default="clang++")
     parser.add_argument("--objcopy", default="llvm-objcopy")
-    parser.add_argument("test", choices=("sanitizers", "guards"))
+    parser.add_argument("test", choices=("sanitizers", "guards", "team"))
     harness.add_target_options(parser)
     args = parser.parse_args()
     start = time.monotonic()
