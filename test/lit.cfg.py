@@ -71,3 +71,6 @@ if clang := shutil.which("clang", path=tools):
 # The benchmarks' exporter is tested where its package is.
 if subprocess.run([config.python, "-c", "import onnx"], capture_output=True).returncode == 0:
     config.available_features.add("onnx")
+# Reports are looked at in a browser, where there is one.
+if shutil.which("chromium"):
+    config.available_features.add("chromium")
