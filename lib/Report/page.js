@@ -25,11 +25,14 @@ const groupMark = (group) => (group.startsWith("block ") ? group.slice(6) : grou
 
 // The model's items: parts, and parameters that are no part's own -----------
 
+/// Per image, of a profile: microseconds, runs, what was multiplied and moved, and
+/// the share of the peak times the microseconds.
+const unmeasured = { time: 0, runs: 0, done: 0, moved: 0, weighted: 0 };
 const items = data.parts.map((part) => ({
   name: part.name, group: part.layer >= 0 ? "block " + part.layer : groupOf(part.name), kind: kindOf(part.name),
   precision: part.multiplyAdds ? part.kind : "", parameters: 0, isPart: true,
   multiplyAdds: part.multiplyAdds, bytes: part.bytes,
-  time: 0, runs: 0, weighted: 0, tokens: 0,
+  ...unmeasured,
 }));
 const itemOf = new Map(items.map((item) => [item.name, item]));
 for (const { name, count } of data.parameterGroups) {
@@ -39,7 +42,7 @@ for (const { name, count } of data.parameterGroups) {
     itemOf.get(part).parameters += count;
   } else {
     const item = { name, group: groupOf(name), kind: kindOf(name), precision: "", parameters: count, isPart: false,
-      multiplyAdds: 0, bytes: 0, time: 0, runs: 0, weighted: 0, tokens: 0 };
+      multiplyAdds: 0, bytes: 0, ...unmeasured };
     items.push(item);
     itemOf.set(name, item);
   }
@@ -51,6 +54,8 @@ if (profile) {
     const item = items[p.part];
     item.time += p.microseconds / profile.images;
     item.runs += p.runs / profile.images;
+    item.done += p.multiplyAdds / profile.images;
+    item.moved += p.bytes / profile.images;
     item.weighted += p.shareOfPeak / profile.images;
     if (p.expert === undefined) continue;
     // An expert has several parts; the one that ran most often counts.
@@ -71,7 +76,7 @@ for (const [name, list] of groups) if (!list.length) groups.delete(name);
 const inOrder = [...groups.values()].flat();
 
 function sumItems(list) {
-  const sum = { parameters: 0, multiplyAdds: 0, bytes: 0, time: 0, weighted: 0 };
+  const sum = { parameters: 0, multiplyAdds: 0, bytes: 0, time: 0, done: 0, moved: 0, weighted: 0 };
   for (const item of list) for (const key of Object.keys(sum)) sum[key] += item[key];
   return sum;
 }
@@ -135,7 +140,7 @@ function keyFigures() {
     profile && tile("time per image", time(profile.microseconds / profile.images),
       `mean of ${plural(profile.images, "image")}, ${plural(profile.threads, "thread")}, ${unbroken(profile.cpu)}`),
     tile("parameters", count(all), active < all ? `${count(active)} active for ${moe.perPatch ? "a token" : "an image"}, ${percent(active / all)}` : "all active", active < all ? active / all : undefined),
-    data.multiplyAdds > 0 && tile("multiply-adds per image", count(data.multiplyAdds), profile && `${digits((2 * data.multiplyAdds * profile.images) / profile.microseconds / 1000)} GFLOP/s`),
+    data.multiplyAdds > 0 && tile("multiply-adds per image", count(data.multiplyAdds), profile && `${digits((2 * total.done * profile.images) / profile.microseconds / 1000)} GFLOP/s, padding included`),
     weightBytes > 0 && tile("weights", bytes(weightBytes), expertBytes ? `of them experts ${bytes(expertBytes)}` : undefined, expertBytes ? 1 - expertBytes / weightBytes : undefined),
     data.workspaceBytes > 0 && tile("workspace", bytes(data.workspaceBytes), "all memory that an inference needs beside the weights"),
     data.fileBytes > 0 && tile("file", bytes(data.fileBytes), codeBytes > 0 && `code ${bytes(codeBytes + data.commonCodeBytes)}`),
@@ -150,14 +155,14 @@ function timeSection() {
   const kinds = KINDS.map(([kind, label]) => ({ kind, label, ...sumItems(measured.filter((item) => item.kind === kind)) })).filter((entry) => entry.time > 0);
   const tip = (item) => `${item.name}\n${time(item.time)} per image, ${percent(item.time / perImage)}` +
     (item.weighted ? `\n${percent(share(item))} of the peak` : "") +
-    (item.multiplyAdds ? `\n${exact(item.multiplyAdds)} multiply-adds` : "") +
-    (item.bytes ? `\n${bytes(item.bytes)}, ${digits(item.bytes / item.time / 1000)} GB per second` : "") +
+    (item.done ? `\n${exact(item.done)} multiply-adds` : "") +
+    (item.moved ? `\n${bytes(item.moved)}, ${digits(item.moved / item.time / 1000)} GB per second` : "") +
     (item.runs && Math.abs(item.runs - 1) > 1e-9 ? `\nruns ${digits(item.runs)} times per image` : "");
   const column = (item) => ({ group: groupMark(item.group), value: item.time, solid: share(item), kind: item.kind, tip: tip(item) });
 
   // With very many parts, a column for each block.
-  const chartItems = inOrder.filter((item) => item.time > 0);
-  const columns = chartItems.length <= 1200 ? chartItems.map(column)
+  const hasParts = inOrder.filter((item) => item.time > 0).length <= 1200;
+  const columns = hasParts ? inOrder.filter((item) => item.time > 0).map(column)
     : [...groups].map(([group, list]) => column({ ...sumItems(list), name: group, group, kind: "rest" }));
 
   const summed = (by) => {
@@ -165,8 +170,8 @@ function timeSection() {
     const merged = new Map();
     for (const item of measured) {
       const name = shortName(item.name);
-      const into = merged.get(name) || { name, n: 0, kind: item.kind, time: 0, weighted: 0, multiplyAdds: 0, bytes: 0 };
-      for (const key of ["time", "weighted", "multiplyAdds", "bytes"]) into[key] += item[key];
+      const into = merged.get(name) || { name, n: 0, kind: item.kind, time: 0, weighted: 0, done: 0, moved: 0 };
+      for (const key of ["time", "weighted", "done", "moved"]) into[key] += item[key];
       ++into.n;
       merged.set(name, into);
     }
@@ -196,14 +201,14 @@ function timeSection() {
       { kind: "rest", label: "between the parts", value: Math.max(0, rest), text: time(Math.max(0, rest)) }]),
     table("Totals of each kind of layer, per image", ["kind", "time", "share", "multiply-adds", "share of peak"],
       [...kinds.map((entry) => [[h("i", { class: "key " + entry.kind }), entry.label], time(entry.time), percent(entry.time / perImage),
-        entry.multiplyAdds ? count(entry.multiplyAdds) : "–", entry.weighted ? percent(entry.weighted / entry.time) : "–"]),
+        entry.done ? count(entry.done) : "–", entry.weighted ? percent(entry.weighted / entry.time) : "–"]),
       rest > 0 && [[h("i", { class: "key rest" }), "between the parts"], time(rest), percent(rest / perImage), "–", "–"]].filter(Boolean),
       [0, 1, 1, 1, 1]),
-    h("h3", {}, "Every part, in the order in which they run"),
-    h("p", { class: "note" }, "A column is one part. Its solid foot is the time that its multiply-adds would take at the processor’s peak; the faint rest is what is lost to memory, short products and other work.",
+    h("h3", {}, `Every ${hasParts ? "part" : "block"}, in the order in which they run`),
+    h("p", { class: "note" }, `A column is one ${hasParts ? "part" : "block"}. ` + "Its solid foot is the time that its multiply-adds would take at the processor’s peak; the faint rest is what is lost to memory, short products and other work.",
       peaks.length ? ` The peak, as measured: ${peaks.join(", ")}; a multiply-add is two operations.` : ""),
-    legend(kinds.map((entry) => [entry.kind, entry.label])),
-    columnChart(`Time of ${columns.length} parts in order; the table “per block and part” has the figures`, columns, time),
+    hasParts && legend(kinds.map((entry) => [entry.kind, entry.label])),
+    columnChart(`Time of ${columns.length} ${hasParts ? "parts" : "blocks"} in order; the table “per block and part” has the figures`, columns, time),
     h("h3", {}, "The largest"),
     switched("What a bar is", [["same", "Same part of all blocks"], ["part", "Each part"]], largest));
 }

@@ -73,6 +73,9 @@ void Model::addBlock(int64_t index) {
     add(block + ".moe.shared_expert.fc2", index, rows, width, d, 2);
   }
   bool isPerToken = spec.moe->routing == MoESpec::Routing::Patch;
+  // The tokens of an expert together, or their sums.
+  if (isPerToken)
+    add(block + ".moe", index, rows, 0, d, 4);
   int64_t each = isPerToken ? 1 : rows;
   for (auto [name, in, out] :
        {std::tuple(".moe.fc1", d, spec.intermediateSize),
