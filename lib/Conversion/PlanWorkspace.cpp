@@ -1,6 +1,7 @@
 //===- PlanWorkspace.cpp - Place all buffers in one workspace -------------===//
 
 #include "moe/Conversion/Passes.h"
+#include "moe/Dialect/Parts.h"
 #include "moe/Import/ImportModel.h"
 
 #include "mlir/Dialect/Bufferization/Transforms/BufferViewFlowAnalysis.h"
@@ -33,6 +34,40 @@ int64_t sizeInBytes(MemRefType type) {
   return llvm::alignTo(type.getNumElements() * llvm::divideCeil(width, 8),
                        kAlignment);
 }
+
+/// The parts of the model, one after the other.
+class Steps {
+public:
+  /// The next op in program order.
+  void add(Operation *op) {
+    StringRef part = isPure(op) ? StringRef() : partOf(op->getLoc());
+    if (!part.empty() && (names.empty() || names.back() != part))
+      names.push_back(part);
+    stepOf.push_back(std::max<int64_t>(names.size(), 1) - 1);
+  }
+  /// What is written down of a plan.
+  DictionaryAttr describe(ArrayRef<Buffer> buffers, Builder &b) const {
+    SmallVector<Attribute> list;
+    for (const Buffer &buffer : buffers) {
+      auto number = [&](StringRef name, int64_t value) {
+        return b.getNamedAttr(name, b.getI64IntegerAttr(value));
+      };
+      list.push_back(b.getDictionaryAttr(
+          {b.getNamedAttr("name",
+                          b.getStringAttr(partOf(buffer.alloc->getLoc()))),
+           number("bytes", buffer.bytes), number("offset", buffer.offset),
+           number("first", stepOf[buffer.first]),
+           number("last", stepOf[buffer.last])}));
+    }
+    return b.getDictionaryAttr(
+        {b.getNamedAttr("steps", b.getStrArrayAttr(names)),
+         b.getNamedAttr("buffers", b.getArrayAttr(list))});
+  }
+
+private:
+  SmallVector<StringRef> names;
+  SmallVector<int64_t> stepOf; ///< by the op's number
+};
 
 /// Offsets for the buffers, the largest first, each at the lowest place that no
 /// buffer alive at the same time takes. Returns the end of the last one.
@@ -73,8 +108,11 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
       return;
     DenseMap<Operation *, int64_t> number;
     int64_t count = 0;
-    function.walk<WalkOrder::PreOrder>(
-        [&](Operation *op) { number[op] = count++; });
+    Steps steps;
+    function.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      number[op] = count++;
+      steps.add(op);
+    });
     // The number of the last op inside `op`.
     auto endOf = [&](Operation *op) {
       int64_t end = number[op];
@@ -114,6 +152,8 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
     int64_t start =
         routes ? sizeInBytes(cast<MemRefType>(routes.getType())) : 0;
     int64_t bytes = std::max(assignOffsets(buffers, start), kAlignment);
+    if (function->getParentOp()->hasAttr(kPartsAttr))
+      function->setAttr(kWorkspaceAttr, steps.describe(buffers, b));
     auto type = MemRefType::get({bytes}, b.getI8Type());
     if (failed(function.insertArgument(function.getNumArguments(), type, {},
                                        function.getLoc())))

@@ -3,6 +3,7 @@
 #include "moe/Driver/Compiler.h"
 
 #include "Depfile.h"
+#include "ModelReport.h"
 #include "OutputFile.h"
 
 #include "moe/Conversion/Passes.h"
@@ -121,12 +122,18 @@ private:
   LogicalResult countObserved();
   SetPrecisionOptions precisionOptions() const;
 
+  /// Prints an error, or a warning if those are wanted.
+  void show(const InputError &error);
   /// An error about `file`; always a failure.
   LogicalResult fail(StringRef file, StringRef where, const Twine &message);
   LogicalResult fail(llvm::Error error, StringRef where);
   LogicalResult writeText(StringRef text);
   /// Writes what the output depends on, if that is wanted.
   LogicalResult writeDepfile();
+  /// Writes the page about the model, which is in the file `result`, to `page`,
+  /// if that is wanted.
+  LogicalResult writeReport(const CompiledModel &compiled, StringRef result,
+                            OutputFile &page);
 
   const CompileOptions &options;
   DialectRegistry registry;
@@ -136,6 +143,8 @@ private:
   OwningOpRef<ModuleOp> module;
   Precision precision = Precision::F32;
   int64_t multiplyAdds = 0;
+  ReportData reportData;
+  OutputFolder expertsFolder;
   std::string output;
 };
 
@@ -164,12 +173,14 @@ LogicalResult Compilation::fail(llvm::Error error, StringRef where) {
 // Import
 //===----------------------------------------------------------------------===//
 
+void Compilation::show(const InputError &error) {
+  if (options.showWarnings || error.severity != InputError::Severity::Warning)
+    (void)report(error.file, error.where, error.message, error.severity);
+}
+
 LogicalResult Compilation::import() {
   Progress::step("import");
-  auto sink = [this](const InputError &error) {
-    if (options.showWarnings || error.severity != InputError::Severity::Warning)
-      llvm::errs() << error.str() << '\n';
-  };
+  auto sink = [this](const InputError &error) { show(error); };
   FailureOr<ModelSpec> parsed = parseModelSpec(options.spec, sink);
   if (failed(parsed))
     return failure();
@@ -265,6 +276,30 @@ LogicalResult Compilation::writeDepfile() {
   return success();
 }
 
+LogicalResult Compilation::writeReport(const CompiledModel &compiled,
+                                       StringRef result, OutputFile &page) {
+  if (options.reportPath.empty())
+    return success();
+  auto failReport = [&](llvm::Error error) {
+    return fail(options.reportPath, "report", llvm::toString(std::move(error)));
+  };
+  if (options.kind == EmitKind::Obj)
+    if (llvm::Error error = addCode(reportData, compiled, result))
+      return failReport(std::move(error));
+  for (const WeightSection &section : compiled.sections)
+    reportData.sections.push_back({section.name, section.size});
+  uint64_t size = 0;
+  if (!llvm::sys::fs::file_size(result, size))
+    reportData.fileBytes = size;
+  if (llvm::Error error = page.open(options.reportPath, kPlainFile))
+    return failReport(std::move(error));
+  llvm::raw_fd_ostream os(page.descriptor(), /*shouldClose=*/false);
+  os << makeReport(reportData);
+  if (llvm::Error error = finish(os))
+    return failReport(std::move(error));
+  return success();
+}
+
 LogicalResult Compilation::emitStage(Operation *module) {
   std::string text;
   llvm::raw_string_ostream os(text);
@@ -297,6 +332,9 @@ LogicalResult Compilation::lowerVariant(const CpuTarget &cpu,
         std::max(compiled.workspaceBytes, workspace.getNumElements());
     if (auto offset = run->getAttrOfType<IntegerAttr>(kRoutesOffsetAttr))
       compiled.routesOffset = offset.getInt();
+    // The best CPU's plan; the others' are much the same.
+    if (compiled.variants.empty())
+      addWorkspace(reportData, run);
   }
   if (failed(stage(EmitKind::LLVMDialect, [&](OpPassManager &pm) {
         buildLLVMPipeline(pm, level, isObserved,
@@ -386,8 +424,9 @@ LogicalResult Compilation::emitCode() {
   code.setPICLevel(llvm::PICLevel::BigPIC);
 
   // In a library there is nobody to look on.
-  if (options.kind == EmitKind::Exe &&
-      failed(runPasses(*module, [](OpPassManager &pm) {
+  bool isDescribed =
+      options.kind == EmitKind::Exe || !options.reportPath.empty();
+  if (isDescribed && failed(runPasses(*module, [](OpPassManager &pm) {
         pm.addPass(moe::createListParts());
       })))
     return failure();
@@ -395,6 +434,12 @@ LogicalResult Compilation::emitCode() {
   compiled.expertsMode = options.experts;
   compiled.parts = readParts(*module);
   countParameters(compiled);
+  if (!options.reportPath.empty()) {
+    reportData = beginReport(spec, compiled, options.triple);
+    auto sink = [this](const InputError &error) { show(error); };
+    if (failed(addProfiles(reportData, options.profileData, sink)))
+      return failure();
+  }
   llvm::Expected<SmallVector<CpuTarget>> cpus =
       selectCpus(options.triple, options.cpus, precisions());
   if (!cpus)
@@ -456,7 +501,7 @@ llvm::Error Compilation::separateExperts(StringRef weights,
     folder = options.expertsFolder;
   else
     llvm::sys::path::append(folder, options.expertsFolder);
-  if (std::error_code code = llvm::sys::fs::create_directories(folder))
+  if (std::error_code code = expertsFolder.create(folder))
     return llvm::createFileError(folder, code);
   auto contents = llvm::MemoryBuffer::getFile(weights);
   if (!contents)
@@ -591,6 +636,9 @@ LogicalResult Compilation::link(llvm::Module &code,
     if (llvm::Error error = object.write("o", emitObject))
       return error;
     weights.remove();
+    if (!options.reportPath.empty())
+      if (llvm::Error error = addCode(reportData, compiled, object.path()))
+        return error;
     step = "link";
     Progress::step(step);
     switch (options.kind) {
@@ -611,7 +659,8 @@ LogicalResult Compilation::link(llvm::Module &code,
   if (writeError)
     return fail(std::move(writeError), "output");
 
-  if (failed(writeDepfile()))
+  OutputFile page;
+  if (failed(writeReport(compiled, out.path(), page)) || failed(writeDepfile()))
     return failure();
   if (!isExecutable) {
     SmallString<128> path(output);
@@ -628,6 +677,11 @@ LogicalResult Compilation::link(llvm::Module &code,
   for (OutputFile &file : expertFiles)
     if (llvm::Error failed = file.keep())
       return fail(std::move(failed), "experts");
+  expertsFolder.keep();
+  if (!options.reportPath.empty())
+    if (llvm::Error failed = page.keep())
+      return fail(options.reportPath, "report",
+                  llvm::toString(std::move(failed)));
   if (llvm::Error failed = out.keep())
     return fail(std::move(failed), "output");
   return success();

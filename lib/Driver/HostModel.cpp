@@ -86,6 +86,8 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   options.triple =
       llvm::Triple(llvm::Triple::normalize(llvm::sys::getProcessTriple()));
   options.cpus = {"native"};
+  options.experts = ExpertsMode::Mmap;
+  options.reportPath.clear();
   options.showWarnings = false;
   if (failed(compile(options)))
     return failure();
@@ -100,7 +102,12 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
     SmallVector<StringRef> command{binary, "--logits", logits};
     llvm::append_range(command, files);
     std::string message;
-    // The messages go through this process, which erases its progress first.
+    // The messages go through this process, which erases its progress first. It
+    // also empties the file, which is only opened for the next run.
+    std::error_code code;
+    llvm::raw_fd_ostream(messages, code);
+    if (code)
+      return report(options.spec, "temporary file", code.message());
     std::optional<StringRef> redirects[] = {StringRef(), StringRef(),
                                             messages.str()};
     int status = llvm::sys::ExecuteAndWait(binary, command, std::nullopt,

@@ -36,6 +36,21 @@ void OutputFile::discard() {
     llvm::consumeError(temporary->discard());
 }
 
+std::error_code OutputFolder::create(StringRef path) {
+  bool isThere = llvm::sys::fs::is_directory(path);
+  if (std::error_code code = llvm::sys::fs::create_directory(
+          path, /*IgnoreExisting=*/true, llvm::sys::fs::all_all))
+    return code;
+  if (!isThere)
+    made = path.str();
+  return {};
+}
+
+OutputFolder::~OutputFolder() {
+  if (!made.empty())
+    llvm::sys::fs::remove(made);
+}
+
 llvm::Error mlir::moe::finish(llvm::raw_fd_ostream &os) {
   os.flush();
   std::error_code code = os.error();

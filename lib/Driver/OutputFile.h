@@ -36,6 +36,23 @@ private:
   std::optional<llvm::sys::fs::TempFile> temporary;
 };
 
+/// A folder that is removed again, if it was made and is empty, unless it is
+/// kept.
+class OutputFolder {
+public:
+  OutputFolder() = default;
+  OutputFolder(const OutputFolder &) = delete;
+  OutputFolder &operator=(const OutputFolder &) = delete;
+  ~OutputFolder();
+
+  /// Makes the folder `path`, unless it is there.
+  std::error_code create(StringRef path);
+  void keep() { made.clear(); }
+
+private:
+  std::string made;
+};
+
 /// Writes what `os` holds back; a stream destroyed with an error in it would
 /// abort.
 llvm::Error finish(llvm::raw_fd_ostream &os);

@@ -64,6 +64,10 @@ mlir::moe::createMachine(const llvm::Triple &triple) {
   return machine;
 }
 
+std::string mlir::moe::codeSection(llvm::StringRef variant) {
+  return (".text." + variant).str();
+}
+
 llvm::Expected<Variant> mlir::moe::addVariant(ModuleOp module,
                                               const CpuTarget &cpu,
                                               llvm::StringRef name,
@@ -89,6 +93,9 @@ llvm::Expected<Variant> mlir::moe::addVariant(ModuleOp module,
     function.addFnAttr("prefer-vector-width", width);
     function.addFnAttr("min-legal-vector-width", width);
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // So that an object tells how much code it has for each CPU.
+    if (destination.getTargetTriple().isOSBinFormatELF())
+      function.setSection(codeSection(cpu.level->name));
     // Apple's tools walk the stack along frame pointers.
     if (destination.getTargetTriple().isOSDarwin())
       function.addFnAttr("frame-pointer", "non-leaf");

@@ -30,6 +30,12 @@ inline constexpr StringLiteral kPartsAttr = "moe.parts";
 /// Of a function of moe-add-peak-loops: multiply-adds of a round.
 inline constexpr StringLiteral kMultiplyAddsAttr = "moe.multiply_adds";
 
+/// Of the run function, set by moe-plan-workspace if the module has kPartsAttr:
+/// a dictionary of `steps`, the names of the parts in the order in which they
+/// run, and `buffers`, each with `name` of the part that makes it, `offset`,
+/// `bytes`, and the `first` and `last` step in which it is alive.
+inline constexpr StringLiteral kWorkspaceAttr = "moe.workspace";
+
 /// Of a loop, set by moe-vectorize: its iterations may run in any order and at
 /// the same time.
 inline constexpr StringLiteral kParallelAttr = "moe.parallel";

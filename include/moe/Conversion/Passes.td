@@ -161,7 +161,9 @@ def PlanWorkspace : Pass<"moe-plan-workspace", "::mlir::func::FuncOp"> {
     Replaces every `memref.alloc` by a view of a single workspace that the caller
     brings as a new last argument `memref<Nxi8>`. Buffers whose lifetimes do not
     overlap share bytes. The routes, if there are any, come first. The function's
-    `moe.routes_offset` says where.
+    `moe.routes_offset` says where. If the module has `moe.parts`, the function's
+    `moe.workspace` has the plan: steps, and for each buffer the part that makes it,
+    its bytes, its offset and the steps in which it is alive.
   }];
   let dependentDialects = ["::mlir::memref::MemRefDialect",
     "::mlir::arith::ArithDialect"];

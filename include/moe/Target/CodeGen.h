@@ -29,6 +29,9 @@ llvm::Expected<Variant> addVariant(ModuleOp module, const CpuTarget &cpu,
                                    llvm::StringRef name,
                                    llvm::Module &destination);
 
+/// The section of an ELF object that holds a variant's code.
+std::string codeSection(llvm::StringRef variant);
+
 /// Links a bitcode file into `destination`. Its functions become internal: two
 /// models in one program each have their own.
 llvm::Error linkBitcode(llvm::StringRef path, llvm::Module &destination);
