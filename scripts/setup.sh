@@ -15,6 +15,8 @@ packages=(
   g++-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
   # Tests: lit and FileCheck, unit tests, the NumPy oracle
   llvm-22-tools libgtest-dev binutils python3 python3-numpy python3-pil
+  # Sanitizers and libFuzzer
+  libclang-rt-22-dev
   clang-format-22
   # Tests: the sanitizers, and users' projects with CMake's other generator
   libclang-rt-22-dev make

@@ -68,6 +68,9 @@ if clang := shutil.which("clang", path=tools):
     found = subprocess.run([clang, asan], capture_output=True, text=True).stdout.strip()
     if os.path.isabs(found):
         config.available_features.add("sanitizers")
+# Fuzzers need the compiler's library for them.
+if os.path.isfile(os.path.join(config.moe_build, "bin", "fuzz-npy")):
+    config.available_features.add("fuzzers")
 # The benchmarks' exporter is tested where its package is.
 if subprocess.run([config.python, "-c", "import onnx"], capture_output=True).returncode == 0:
     config.available_features.add("onnx")

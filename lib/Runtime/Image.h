@@ -11,7 +11,12 @@ namespace runtime {
 
 /// The largest image that is decoded: 128 megapixels, at most a mega of them in
 /// a line or column. More is an error, not gigabytes of memory.
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+// Small ones, so that fuzzing (test/Fuzz) spends its time on many images.
+constexpr int64_t MaxPixels = int64_t(1) << 18;
+#else
 constexpr int64_t MaxPixels = int64_t(1) << 27;
+#endif
 constexpr int64_t MaxSide = int64_t(1) << 20;
 /// The largest file, in bytes.
 constexpr size_t MaxImageFileSize = size_t(512) << 20;
