@@ -38,11 +38,7 @@ for target in "${targets[@]}"; do
   options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048)
   options+=(-artifact_prefix="$findings/")
   [ ! -f "$build/seeds/$target.dict" ] || options+=(-dict="$build/seeds/$target.dict")
-  case $target in
-  # What MLIR leaks itself is not what is looked for.
-  moe-opt) options+=(-max_len=8192 -detect_leaks=0) ;;
-  *) options+=(-max_len=4096) ;;
-  esac
+  options+=(-max_len=8192)
   # A process for each core; a finding ends one of them only.
   options+=(-fork="$(nproc)" -ignore_crashes=1 -ignore_ooms=1 -ignore_timeouts=1)
   echo "fuzz-$target: $seconds seconds"

@@ -5,11 +5,9 @@
 
 #include "moe/Import/InputError.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/ConvertUTF.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
-
-#include <cstdlib>
 
 namespace mlir::moe::fuzz {
 
@@ -35,29 +33,10 @@ struct Errors {
   }
 };
 
-/// A new folder, removed when the fuzzer ends without a finding.
-inline const std::string &temporaryFolder() {
-  static std::string *folder = [] {
-    SmallString<128> path;
-    require(!llvm::sys::fs::createUniqueDirectory("moe-fuzz", path));
-    std::atexit([] { llvm::sys::fs::remove_directories(temporaryFolder()); });
-    return new std::string(path.str());
-  }();
-  return *folder;
-}
-
-inline std::string temporaryPath(StringRef name) {
-  SmallString<128> path(temporaryFolder());
-  llvm::sys::path::append(path, name);
-  return path.str().str();
-}
-
-inline void writeFile(StringRef path, StringRef contents) {
-  FILE *file = fopen(path.str().c_str(), "wb");
-  require(file &&
-          fwrite(contents.data(), 1, contents.size(), file) == contents.size());
-  require(fclose(file) == 0);
-}
+/// What files there are, by their names without a folder; `anyFile` is each of
+/// another name. The contents are the fuzzer's.
+llvm::StringMap<StringRef> &filesInMemory();
+inline constexpr StringRef anyFile = "*";
 
 } // namespace mlir::moe::fuzz
 

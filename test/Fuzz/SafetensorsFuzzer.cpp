@@ -11,6 +11,7 @@
 #include "moe/Import/ModelWeights.h"
 #include "moe/Import/WeightFiles.h"
 
+#include <array>
 #include <cmath>
 
 using namespace mlir;
@@ -35,9 +36,10 @@ static const ModelSpec &smallModel() {
   return spec;
 }
 
-/// Writes the two files of weights that an index can name: every other tensor
-/// of the small model is in each.
-static void writeShards() {
+/// The two files of weights that an index can name: every other tensor of the
+/// small model is in each.
+static std::array<std::string, 2> makeShards() {
+  std::array<std::string, 2> shards;
   for (int part : {0, 1}) {
     std::string header = "{";
     int64_t end = 0;
@@ -59,9 +61,9 @@ static void writeShards() {
     std::string file(8, '\0');
     for (int i = 0; i != 8; ++i)
       file[i] = static_cast<char>(uint64_t(header.size()) >> (8 * i));
-    writeFile(temporaryPath(part ? "b.safetensors" : "a.safetensors"),
-              file + header + std::string(end, '\0'));
+    shards[part] = file + header + std::string(end, '\0');
   }
+  return shards;
 }
 
 /// Reads what the model needs, which must be there.
@@ -100,12 +102,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   StringRef contents(reinterpret_cast<const char *>(data), size);
   Errors errors;
   if (contents.starts_with("{")) {
-    static const std::string path = [] {
-      writeShards();
-      return temporaryPath("model.safetensors.index.json");
-    }();
-    writeFile(path, contents);
-    FailureOr<WeightFiles> files = WeightFiles::open(path, errors);
+    static const std::array<std::string, 2> shards = makeShards();
+    filesInMemory()["a.safetensors"] = shards[0];
+    filesInMemory()["b.safetensors"] = shards[1];
+    filesInMemory()["model.safetensors.index.json"] = contents;
+    FailureOr<WeightFiles> files =
+        WeightFiles::open("model.safetensors.index.json", errors);
     require(succeeded(files) == (errors.numErrors == 0));
     if (succeeded(files))
       checkFiles(*files);

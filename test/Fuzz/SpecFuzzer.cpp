@@ -11,7 +11,6 @@
 //===----------------------------------------------------------------------===//
 
 #include "ImportFuzzing.h"
-#include "InputFile.h"
 
 #include "moe/Dialect/MoE.h"
 #include "moe/Import/ImportModel.h"
@@ -24,27 +23,6 @@
 using namespace mlir;
 using namespace mlir::moe;
 using namespace mlir::moe::fuzz;
-
-/// The parts of the input. The last ones are absent if the text has no NUL.
-static StringRef processorText, labelsText;
-static bool hasLabels;
-
-void moe::reportError(InputErrorSink sink, StringRef file, StringRef where,
-                      const llvm::Twine &message) {
-  sink({InputError::Severity::Error, file.str(), where.str(), message.str()});
-}
-
-std::unique_ptr<llvm::MemoryBuffer>
-moe::openInputFile(StringRef path, uint64_t maxBytes, InputErrorSink sink) {
-  bool isProcessor = path.ends_with("/preprocessor_config.json");
-  StringRef text = isProcessor ? processorText : labelsText;
-  if ((isProcessor || hasLabels) && text.size() <= maxBytes)
-    // A copy of its exact size: reading on is seen.
-    return llvm::MemoryBuffer::getMemBuffer(text, path,
-                                            /*RequiresNullTerminator=*/false);
-  reportError(sink, path, "file", "cannot open");
-  return nullptr;
-}
 
 /// Whether building the model takes no more than milliseconds.
 static bool isSmall(const ModelSpec &spec) {
@@ -68,27 +46,29 @@ static void buildModel(const ModelSpec &spec) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   StringRef text(reinterpret_cast<const char *>(data), size);
-  size_t numParts = std::min<size_t>(text.count('\0'), 2) + 1;
-  StringRef config, rest;
-  std::tie(config, rest) = text.split('\0');
-  std::tie(processorText, labelsText) = rest.split('\0');
-  // Parts as heap blocks of their own, so that ASan sees their ends.
-  std::vector<char> parts[3] = {{config.begin(), config.end()},
-                                {processorText.begin(), processorText.end()},
-                                {labelsText.begin(), labelsText.end()}};
-  config = StringRef(parts[0].data(), parts[0].size());
-  processorText = StringRef(parts[1].data(), parts[1].size());
-  labelsText = StringRef(parts[2].data(), parts[2].size());
-  hasLabels = numParts == 3;
+  SmallVector<StringRef> texts;
+  text.split(texts, '\0', /*MaxSplit=*/2);
+  // Heap blocks of their own, so that ASan sees their ends.
+  std::vector<std::vector<char>> parts;
+  for (StringRef part : texts)
+    parts.emplace_back(part.begin(), part.end());
+  auto contents = [&](size_t i) {
+    return StringRef(parts[i].data(), parts[i].size());
+  };
+  llvm::StringMap<StringRef> &files = filesInMemory();
+  files.clear();
+  // Whether there is such a file is looked up on the disk: one that is empty.
+  StringRef folder = "/nowhere";
+  if (parts.size() > 1) {
+    folder = MOE_FUZZ_FOLDER;
+    files["preprocessor_config.json"] = contents(1);
+  }
+  if (parts.size() > 2)
+    files[anyFile] = contents(2);
 
-  // Whether the folder has the processor's file is looked up on the disk.
-  static const std::string withProcessor = [] {
-    writeFile(temporaryPath("preprocessor_config.json"), "");
-    return temporaryPath("config.json");
-  }();
   Errors errors;
-  FailureOr<ModelSpec> spec = parseModelSpecText(
-      config, numParts > 1 ? withProcessor : "/nowhere/config.json", errors);
+  FailureOr<ModelSpec> spec =
+      parseModelSpecText(contents(0), (folder + "/config.json").str(), errors);
   require(succeeded(spec) == (errors.numErrors == 0));
   if (failed(spec))
     return 0;
