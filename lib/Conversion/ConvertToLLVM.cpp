@@ -1,6 +1,7 @@
 //===- ConvertToLLVM.cpp - Everything to the LLVM dialect -----------------===//
 
 #include "moe/Conversion/Passes.h"
+#include "moe/Transforms/OneModule.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
@@ -227,6 +228,8 @@ struct ConvertToLLVM : moe::impl::ConvertToLLVMBase<ConvertToLLVM> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (failed(verifyOneModule(module)))
+      return signalPassFailure();
     MLIRContext *context = &getContext();
     {
       RewritePatternSet patterns(context);

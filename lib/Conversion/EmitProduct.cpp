@@ -50,7 +50,7 @@ bool VectorEmitter::isContraction() {
   aMap = maps[0], bMap = maps[1], cMap = maps[2];
   aTensor = op.getDpsInputs()[0], bTensor = op.getDpsInputs()[1];
   if (!cMap.isProjectedPermutation() || !bMap.isProjectedPermutation() ||
-      cMap.getNumResults() < 2)
+      cMap.getNumResults() < 2 || aMap.getNumResults() == 0)
     return false;
   lane = cMap.getDimPosition(cMap.getNumResults() - 1);
   panel = cMap.getDimPosition(cMap.getNumResults() - 2);
@@ -62,6 +62,9 @@ bool VectorEmitter::isContraction() {
   if (last != lane) {
     // Weights side by side, in 32 or 64 bits for each lane.
     Type element = getElementTypeOrSelf(bTensor.getType());
+    if (!(element.isBF16() || element.isInteger(8)) ||
+        ShapedType::isDynamic(ranges[last]))
+      return false;
     side = ranges[last], sideDim = last;
     if (bMap.getNumResults() < 2 ||
         bMap.getDimPosition(bMap.getNumResults() - 2) != lane ||
@@ -71,8 +74,7 @@ bool VectorEmitter::isContraction() {
     Type input = getElementTypeOrSelf(aTensor.getType());
     isDot = input == element;
     // Signed weights; sums as wide as the products.
-    if (!(element.isBF16() || element.isInteger(8)) ||
-        !(isDot || input.isF32()) ||
+    if (!(isDot || input.isF32()) ||
         sumType != (input.isInteger(8) ? Type(b.getI32Type())
                                        : Type(b.getF32Type())) ||
         llvm::any_of(op.getBody()->getArgument(1).getUsers(),

@@ -206,6 +206,13 @@ Value Arithmetic::tanh(Value x) {
 
 namespace {
 
+/// Whether a value is one number or a known number of lanes.
+bool isArithmetic(Type type) {
+  auto vector = dyn_cast<VectorType>(type);
+  return getElementTypeOrSelf(type).isF32() &&
+         (isa<FloatType>(type) || (vector && !vector.isScalable()));
+}
+
 template <typename OpT, Value (Arithmetic::*Expansion)(Value)>
 struct Expand : OpRewritePattern<OpT> {
   Expand(MLIRContext *context, const CpuLevel &cpu)
@@ -214,8 +221,7 @@ struct Expand : OpRewritePattern<OpT> {
   LogicalResult matchAndRewrite(OpT op,
                                 PatternRewriter &rewriter) const override {
     Type type = op.getType();
-    if (!getElementTypeOrSelf(type).isF32() ||
-        !isa<FloatType, VectorType>(type))
+    if (!isArithmetic(type))
       return failure();
     Arithmetic arithmetic(rewriter, op.getLoc(), type, cpu);
     rewriter.replaceOp(op, (arithmetic.*Expansion)(op.getOperand()));
@@ -251,7 +257,7 @@ struct ExpandGelu : OpRewritePattern<arith::MulFOp> {
                                 PatternRewriter &rewriter) const override {
     auto half = op.getLhs().getDefiningOp<arith::MulFOp>();
     auto onePlus = op.getRhs().getDefiningOp<arith::AddFOp>();
-    if (!half || !onePlus || !getElementTypeOrSelf(op.getType()).isF32())
+    if (!half || !onePlus || !isArithmetic(op.getType()))
       return failure();
     Value x = besides(half, 0.5), erf = besides(onePlus, 1.0);
     auto erfOp = erf ? erf.getDefiningOp<math::ErfOp>() : math::ErfOp();

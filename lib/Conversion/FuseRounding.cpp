@@ -18,7 +18,8 @@ using linalg::GenericOp;
 static bool isRounded(OpOperand *operand) {
   auto producer = operand->get().getDefiningOp<GenericOp>();
   auto consumer = dyn_cast<GenericOp>(operand->getOwner());
-  if (!producer || !consumer || !producer->hasOneUse())
+  if (!producer || !consumer || !producer->hasOneUse() ||
+      producer.getNumDpsInits() != 1 || consumer.getNumDpsInits() != 1)
     return false;
   // Nor may either read what it writes over.
   for (GenericOp op : {producer, consumer})

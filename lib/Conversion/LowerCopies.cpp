@@ -16,16 +16,21 @@ namespace {
 struct LowerCopies : moe::impl::LowerCopiesBase<LowerCopies> {
   void runOnOperation() override {
     getOperation().walk([](memref::CopyOp copy) {
-      auto from = cast<MemRefType>(copy.getSource().getType());
-      auto to = cast<MemRefType>(copy.getTarget().getType());
-      if (from.getLayout().isIdentity() && to.getLayout().isIdentity())
+      auto from = dyn_cast<MemRefType>(copy.getSource().getType());
+      auto to = dyn_cast<MemRefType>(copy.getTarget().getType());
+      // The number of loops must be known.
+      if (!from || !to ||
+          (from.getLayout().isIdentity() && to.getLayout().isIdentity()))
         return;
       ImplicitLocOpBuilder b(copy.getLoc(), copy);
       Value zero = arith::ConstantIndexOp::create(b, 0);
       Value one = arith::ConstantIndexOp::create(b, 1);
       SmallVector<Value> indices;
-      for (int64_t size : from.getShape()) {
-        Value end = arith::ConstantIndexOp::create(b, size);
+      for (auto [d, size] : llvm::enumerate(from.getShape())) {
+        Value end =
+            ShapedType::isDynamic(size)
+                ? memref::DimOp::create(b, copy.getSource(), d).getResult()
+                : arith::ConstantIndexOp::create(b, size).getResult();
         auto loop = scf::ForOp::create(b, zero, end, one);
         indices.push_back(loop.getInductionVar());
         b.setInsertionPointToStart(loop.getBody());

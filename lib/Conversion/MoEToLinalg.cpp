@@ -535,6 +535,7 @@ static bool isWeightedSum(RoutedOpInterface op) {
 static RoutedOpInterface expertsOf(arith::AddFOp op) {
   auto experts = op.getRhs().getDefiningOp<RoutedOpInterface>();
   return experts && isWeightedSum(experts) && experts->hasOneUse() &&
+                 experts->getBlock() == op->getBlock() &&
                  op.getLhs() != op.getRhs()
              ? experts
              : RoutedOpInterface();
@@ -543,6 +544,10 @@ static RoutedOpInterface expertsOf(arith::AddFOp op) {
 LogicalResult MoELowering::lower(arith::AddFOp op) {
   Value residual = lowered.lookup(op.getLhs());
   if (RoutedOpInterface routed = expertsOf(op)) {
+    // What the experts yield is in the usual panels.
+    if (shapeOf(residual)[1] != numPanels(widthOf(op.getResult())))
+      return op.emitOpError("cannot be lowered: its first operand comes in "
+                            "other groups of channels");
     FailureOr<Value> sum = experts(routed, residual);
     if (failed(sum))
       return failure();
@@ -638,6 +643,67 @@ static bool isWeight(OpOperand &operand) {
              SlotLogitsOp, HeadOp, PlaceTokensOp, LinearOp, ConvOp>(op);
 }
 
+/// Whether `operand` is gates [E, C], which are not in lanes.
+static bool isGates(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  if (auto slice = dyn_cast<SliceTakenOp>(op))
+    return &operand == &slice.getGatesMutable();
+  auto experts = dyn_cast<TokenExpertsOp>(op);
+  return experts && &operand == &experts.getGatesMutable();
+}
+
+/// How many panels the channels of `operand` must be in; nothing if their
+/// groups are the op's own affair, or do not matter.
+static std::optional<int64_t> panelsOf(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  if (isa<LinearOp, ActivateOp, QuantizeOp, AverageOp, SliceTokensOp,
+          arith::AddFOp, arith::TruncFOp>(op))
+    return std::nullopt;
+  int64_t width = widthOf(operand.get()), group = width;
+  if (auto attend = dyn_cast<AttendOp>(op))
+    group = width / attend.getHeads();
+  else if (auto dequantize = dyn_cast<DequantizeOp>(op))
+    group = dequantize.getGroup();
+  return width / group * numPanels(group);
+}
+
+/// Whether `op` works on each token by itself, however many there are.
+static bool isTokenWise(Operation *op) {
+  return isa<LayerNormOp, LayerScaleOp, MlpOp, HeadOp, LinearOp, QuantizeOp,
+             DequantizeOp, ActivateOp, AverageOp, arith::AddFOp,
+             arith::TruncFOp, YieldOp>(op);
+}
+
+LogicalResult MoELowering::checkLayout(OpOperand &operand) {
+  Operation *op = operand.getOwner();
+  auto type = dyn_cast<RankedTensorType>(operand.get().getType());
+  if (!type)
+    return success(); // An expert's index.
+  Value known = lowered.lookup(operand.get());
+  auto fail = [&](const Twine &what) {
+    return op->emitOpError("cannot be lowered: operand ")
+           << operand.getOperandNumber() << ' ' << what;
+  };
+  if (isa<arith::AddFOp, arith::TruncFOp>(op)) {
+    bool isMap = type.getRank() == 3 && isa<arith::AddFOp>(op);
+    if (!type.getElementType().isF32() || (type.getRank() != 2 && !isMap))
+      return fail("has no channels of f32");
+  }
+  if (type.getRank() != 2 || type.getElementType().isIndex())
+    return success();
+  ArrayRef<int64_t> shape = shapeOf(known);
+  if (isGates(operand))
+    return shape.size() == 2 ? success() : fail("is no router's gates");
+  if (shape.size() != 3)
+    return fail("is a router's gates, not tokens");
+  if (ShapedType::isDynamic(shape[0]) && !isTokenWise(op))
+    return fail("has as many tokens as are known at run time only");
+  if (std::optional<int64_t> panels = panelsOf(operand);
+      panels && shape[1] != *panels)
+    return fail("comes in other groups of channels");
+  return success();
+}
+
 /// Weights are read in a layout of their own, so they must be parameters; all
 /// else must have been lowered before.
 LogicalResult MoELowering::checkOperands(Operation &op) {
@@ -652,7 +718,18 @@ LogicalResult MoELowering::checkOperands(Operation &op) {
         return op.emitOpError()
                << "cannot be lowered: operand " << operand.getOperandNumber()
                << " is no result of a layer";
+    } else if (!isa<GetOp>(op) && failed(checkLayout(operand))) {
+      return failure();
     }
+  }
+  // A map's border is not in its shape here.
+  if (isa<arith::AddFOp, AverageOp>(op) &&
+      cast<RankedTensorType>(op.getResult(0).getType()).getRank() == 2) {
+    Value lhs = lowered.lookup(op.getOperand(0)),
+          rhs = lowered.lookup(op.getOperand(1));
+    if (lhs && rhs && shapeOf(lhs) != shapeOf(rhs))
+      return op.emitOpError(
+          "cannot be lowered: its operands come in different groups");
   }
   return success();
 }
@@ -661,6 +738,9 @@ LogicalResult MoELowering::lower(Operation &op) {
   PartScope part(b, op.getLoc());
   if (failed(checkOperands(op)))
     return failure();
+  if (auto experts = dyn_cast<RoutedOpInterface>(op);
+      experts && !isa<func::FuncOp>(op.getParentOp()))
+    return op.emitOpError("cannot be lowered: experts within experts");
   if (auto experts = dyn_cast<RoutedOpInterface>(op);
       experts && isWeightedSum(experts)) {
     // Lowered with the sum that it is part of.
@@ -715,10 +795,35 @@ static bool isRunType(FunctionType type) {
   return true;
 }
 
+LogicalResult MoELowering::checkSizes() {
+  // Some constants have an entry for each channel or token.
+  constexpr int64_t maxSize = int64_t(1) << 24;
+  WalkResult result = source.walk([&](Operation *op) {
+    auto isTooLarge = [&](Type type) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      return tensor && llvm::any_of(tensor.getShape(), [](int64_t size) {
+               return size > maxSize;
+             });
+    };
+    if (llvm::none_of(op->getOperandTypes(), isTooLarge) &&
+        llvm::none_of(op->getResultTypes(), isTooLarge))
+      return WalkResult::advance();
+    op->emitOpError() << "cannot be lowered: a dimension of more than "
+                      << maxSize;
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult MoELowering::run() {
   if (!isRunType(source.getFunctionType()))
     return source.emitOpError(
         "must take an image and return logits and a pair per router");
+  auto module = cast<ModuleOp>(source->getParentOp());
+  if (!SymbolTable::symbolKnownUseEmpty(source, module))
+    return source.emitOpError("is used, but its type changes");
+  if (failed(checkSizes()))
+    return failure();
   FunctionType type = source.getFunctionType();
   auto image = cast<RankedTensorType>(type.getInput(0));
   int64_t classes = cast<RankedTensorType>(type.getResult(0)).getDimSize(1);

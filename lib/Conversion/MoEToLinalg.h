@@ -35,7 +35,11 @@ public:
 private:
   using Body = function_ref<Value(ImplicitLocOpBuilder &, ValueRange)>;
 
+  LogicalResult checkSizes();
   LogicalResult checkOperands(Operation &op);
+  /// Fails unless what `operand` was lowered to is as its op wants it: in
+  /// lanes, with the channels in the right groups.
+  LogicalResult checkLayout(OpOperand &operand);
   LogicalResult lower(Operation &op);
   void lower(PatchEmbedOp op);
   void lower(ClassTokenOp op);

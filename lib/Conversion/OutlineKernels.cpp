@@ -4,9 +4,11 @@
 #include "moe/Import/ImportModel.h"
 
 #include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/Support/MathExtras.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_OUTLINEKERNELS
@@ -27,20 +29,21 @@ bool staysOutside(Operation *op) {
 
 /// Ops that a run of `op` executes, where loop bounds are known; an unknown
 /// loop counts once.
-int64_t countOps(Operation *op) {
-  int64_t count = 0;
+uint64_t countOps(Operation *op) {
+  uint64_t count = 0;
   for (Region &region : op->getRegions())
     for (Operation &inner : region.getOps())
-      count += 1 + countOps(&inner);
+      count = llvm::SaturatingAdd(count, uint64_t(1), countOps(&inner));
   auto loop = dyn_cast<scf::ForOp>(op);
   std::optional<llvm::APInt> trips =
       loop ? loop.getStaticTripCount() : std::nullopt;
-  return trips ? count * int64_t(trips->getZExtValue()) : count;
+  return trips ? llvm::SaturatingMultiply(count, trips->getLimitedValue())
+               : count;
 }
 
 /// Ops that are some ten microseconds of work. Less is not worth sharing: what
 /// another core has computed before must first come out of its cache.
-constexpr int64_t kWorthSharing = 100000;
+constexpr uint64_t kWorthSharing = 100000;
 
 /// The constant step of a loop whose iterations are worth sharing among
 /// threads.
@@ -81,15 +84,18 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
       return WalkResult::skip();
     });
     for (scf::ForOp nest : nests)
-      outline(nest, module);
+      if (failed(outline(nest, module)))
+        return signalPassFailure();
     // Buffers on the stack, once for each call, not for each iteration.
     module.walk([](memref::AllocaOp alloca) {
       auto function = alloca->getParentOfType<func::FuncOp>();
+      if (!function || alloca->getNumOperands() != 0)
+        return;
       alloca->moveBefore(&function.front(), function.front().begin());
     });
   }
 
-  void outline(scf::ForOp nest, ModuleOp module) {
+  LogicalResult outline(scf::ForOp nest, ModuleOp module) {
     llvm::SetVector<Value> captured;
     getUsedValuesDefinedAbove(nest.getRegion(), captured);
     for (Value bound : nest->getOperands())
@@ -104,6 +110,10 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
         if (!type || isArgument(type))
           continue;
         Operation *view = value.getDefiningOp();
+        if (!isa_and_nonnull<ViewLikeOpInterface>(view))
+          return nest.emitOpError()
+                 << "cannot be outlined: it uses memory of type " << type
+                 << ", which is no view of memory of a known shape";
         views.push_back(view);
         captured.remove(value);
         captured.insert_range(view->getOperands());
@@ -155,7 +165,11 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     function->print(os, OpPrintingFlags().useLocalScope());
     auto [it, isNew] = kernels.try_emplace(text, nullptr);
     if (isNew) {
-      function.setName("kernel_" + std::to_string(kernels.size() - 1));
+      std::string name;
+      do {
+        name = "kernel_" + std::to_string(numNames++);
+      } while (module.lookupSymbol(name));
+      function.setName(name);
       function.setPrivate();
       module.push_back(function);
       it->second = function;
@@ -165,9 +179,11 @@ struct OutlineKernels : moe::impl::OutlineKernelsBase<OutlineKernels> {
     b.setInsertionPoint(nest);
     func::CallOp::create(b, loc, it->second, arguments);
     nest.erase();
+    return success();
   }
 
   llvm::StringMap<func::FuncOp> kernels;
+  unsigned numNames = 0;
 };
 
 } // namespace

@@ -28,11 +28,23 @@ struct Buffer {
 
 constexpr int64_t kAlignment = 64;
 
-int64_t sizeInBytes(MemRefType type) {
+/// The most that all buffers together may have: no sum of offset and size is
+/// too large for an integer.
+constexpr int64_t kMaxBytes = int64_t(1) << 60;
+
+/// The size of a buffer in whole cache lines; nothing for one that has no place
+/// in the workspace.
+std::optional<int64_t> sizeInBytes(MemRefType type) {
+  if (!type.hasStaticShape() || !type.getLayout().isIdentity() ||
+      type.getMemorySpace() || !type.getElementType().isIntOrIndexOrFloat())
+    return std::nullopt;
   int64_t width =
       type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth();
-  return llvm::alignTo(type.getNumElements() * llvm::divideCeil(width, 8),
-                       kAlignment);
+  int64_t bytes = llvm::divideCeil(width, 8);
+  for (int64_t size : type.getShape())
+    if (llvm::MulOverflow(bytes, size, bytes) || bytes > kMaxBytes)
+      return std::nullopt;
+  return llvm::alignTo(bytes, kAlignment);
 }
 
 /// The parts of the model, one after the other.
@@ -122,10 +134,17 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
 
     BufferViewFlowAnalysis views(function);
     SmallVector<Buffer> buffers;
+    int64_t total = 0;
     WalkResult result = function.walk([&](memref::AllocOp alloc) {
-      MemRefType type = alloc.getType();
-      if (!type.hasStaticShape() || !type.getLayout().isIdentity()) {
-        alloc.emitOpError("cannot be planned: expected a static shape");
+      std::optional<int64_t> bytes = sizeInBytes(alloc.getType());
+      if (!bytes) {
+        alloc.emitOpError("cannot be planned: expected a static shape of "
+                          "numbers in plain memory");
+        return WalkResult::interrupt();
+      }
+      total += *bytes;
+      if (total > kMaxBytes) {
+        alloc.emitOpError("cannot be planned: too large");
         return WalkResult::interrupt();
       }
       int64_t first = number[alloc], last = first;
@@ -139,7 +158,7 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
           last = std::max(last, endOf(scope));
         }
       }
-      buffers.push_back({alloc, sizeInBytes(type), first, last});
+      buffers.push_back({alloc, *bytes, first, last});
       return WalkResult::advance();
     });
     if (result.wasInterrupted())
@@ -149,9 +168,17 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
     // The routes are an argument so far, behind image and logits.
     Value routes =
         function.getNumArguments() > 2 ? function.getArgument(2) : Value();
-    int64_t start =
-        routes ? sizeInBytes(cast<MemRefType>(routes.getType())) : 0;
-    int64_t bytes = std::max(assignOffsets(buffers, start), kAlignment);
+    auto routesType = routes ? dyn_cast<MemRefType>(routes.getType()) : nullptr;
+    std::optional<int64_t> start =
+        routesType ? sizeInBytes(routesType) : std::nullopt;
+    if (routes && !start) {
+      function.emitOpError() << "expected memory for the routes as the third "
+                                "argument, found "
+                             << routes.getType();
+      return signalPassFailure();
+    }
+    int64_t bytes =
+        std::max(assignOffsets(buffers, start.value_or(0)), kAlignment);
     if (function->getParentOp()->hasAttr(kPartsAttr))
       function->setAttr(kWorkspaceAttr, steps.describe(buffers, b));
     auto type = MemRefType::get({bytes}, b.getI8Type());

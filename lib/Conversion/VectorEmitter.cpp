@@ -374,10 +374,62 @@ void VectorEmitter::emitScalar() {
   op.erase();
 }
 
-LogicalResult VectorEmitter::emit() {
+/// Whether `evaluate` knows the expression.
+static bool isSumOfProducts(AffineExpr expr) {
+  if (isa<AffineDimExpr, AffineConstantExpr>(expr))
+    return true;
+  auto binary = dyn_cast<AffineBinaryOpExpr>(expr);
+  return binary &&
+         (binary.getKind() == AffineExprKind::Add ||
+          binary.getKind() == AffineExprKind::Mul) &&
+         isSumOfProducts(binary.getLHS()) && isSumOfProducts(binary.getRHS());
+}
+
+/// Whether sizes are small enough for sums and products of a few of them; those
+/// that are not known count as 1.
+static bool hasUsualSize(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return true;
+  SmallVector<int64_t> shape(tensor.getShape());
+  llvm::replace(shape, ShapedType::kDynamic, int64_t(1));
+  return hasModelSize(RankedTensorType::get(shape, tensor.getElementType()));
+}
+
+LogicalResult mlir::moe::verifyVectorizable(GenericOp op) {
+  auto fail = [&](const Twine &message) {
+    return op.emitOpError("cannot be vectorised: expected ") << message;
+  };
   if (op.getNumDpsInits() != 1 || !op.hasPureTensorSemantics())
-    return op.emitOpError("cannot be vectorised: expected one result and "
-                          "tensors");
+    return fail("one result and tensors");
+  for (Type type : op->getOperandTypes()) {
+    if (!getElementTypeOrSelf(type).isIntOrIndexOrFloat())
+      return fail("numbers as elements");
+    if (!hasUsualSize(type))
+      return fail("sizes of a model");
+  }
+  for (AffineMap map : op.getIndexingMapsArray())
+    if (!llvm::all_of(map.getResults(), isSumOfProducts))
+      return fail("sums and products of loops as indices");
+  // A loop's length is that of a dimension.
+  for (unsigned d = 0; d < op.getNumLoops(); ++d) {
+    AffineExpr loop = getAffineDimExpr(d, op.getContext());
+    if (llvm::none_of(op.getIndexingMapsArray(), [&](AffineMap map) {
+          return map.getResultPosition(loop).has_value();
+        }))
+      return fail("a dimension of an operand for each loop");
+  }
+  for (Operation &inner : op.getBody()->without_terminator()) {
+    if (!isa<arith::ArithDialect, math::MathDialect>(inner.getDialect()) ||
+        inner.getNumResults() != 1 ||
+        !inner.getResult(0).getType().isIntOrIndexOrFloat())
+      return fail("arithmetic on numbers, found " +
+                  inner.getName().getStringRef());
+  }
+  return success();
+}
+
+LogicalResult VectorEmitter::emit() {
   if (isContraction()) {
     emitContraction();
     return success();

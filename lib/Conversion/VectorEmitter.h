@@ -252,6 +252,10 @@ inline Value joinVectors(ImplicitLocOpBuilder &b, Value x, Value y) {
 /// Vectors of one size side by side, a power of two of them.
 Value joinVectors(ImplicitLocOpBuilder &b, ArrayRef<Value> pieces);
 
+/// Fails, with an error, unless code can be made for the op: one result,
+/// tensors of numbers, arithmetic only.
+LogicalResult verifyVectorizable(linalg::GenericOp op);
+
 /// Whether `value` is filled with zeros.
 bool isZeroFill(Value value);
 

@@ -35,10 +35,15 @@ struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
     // along.
     PackedInputs packedInputs;
     SmallVector<GenericOp> products, others;
-    getOperation().walk([&](GenericOp op) {
+    WalkResult result = getOperation().walk([&](GenericOp op) {
+      if (failed(verifyVectorizable(op)))
+        return WalkResult::interrupt();
       if (isMultiplyAdd(op))
         products.push_back(op);
+      return WalkResult::advance();
     });
+    if (result.wasInterrupted())
+      return signalPassFailure();
     for (GenericOp op : products)
       if (failed(VectorEmitter(op, *level, packedInputs).emit()))
         return signalPassFailure();
@@ -49,10 +54,13 @@ struct Vectorize : moe::impl::VectorizeBase<Vectorize> {
     SmallVector<linalg::FillOp> fills;
     getOperation().walk([&](linalg::FillOp fill) { fills.push_back(fill); });
     for (linalg::FillOp fill : fills) {
-      if (fill->use_empty())
+      if (fill.hasPureTensorSemantics() && fill->use_empty()) {
         fill.erase();
-      else if (failed(VectorEmitter(generalizeFill(fill), *level, packedInputs)
-                          .emit()))
+        continue;
+      }
+      GenericOp generic = generalizeFill(fill);
+      if (failed(verifyVectorizable(generic)) ||
+          failed(VectorEmitter(generic, *level, packedInputs).emit()))
         return signalPassFailure();
     }
   }

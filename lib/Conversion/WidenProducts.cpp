@@ -14,10 +14,15 @@ using namespace mlir;
 using namespace mlir::moe;
 using linalg::GenericOp;
 
-/// What the generic yields, if that is rounded to bf16.
+/// What the generic yields, if that is rounded from f32 to bf16 for it alone.
 static arith::TruncFOp roundingOf(GenericOp op) {
   Operation *yield = op.getBody()->getTerminator();
-  return yield->getOperand(0).getDefiningOp<arith::TruncFOp>();
+  if (yield->getNumOperands() != 1)
+    return {};
+  auto rounding = yield->getOperand(0).getDefiningOp<arith::TruncFOp>();
+  bool isOwn = rounding && rounding->getBlock() == op.getBody() &&
+               rounding->hasOneUse() && rounding.getIn().getType().isF32();
+  return isOwn ? rounding : arith::TruncFOp();
 }
 
 /// `value` of bf16 as it is before it is rounded, in f32: what a generic that
@@ -78,7 +83,10 @@ static Value widened(Value value) {
 static bool isLowProduct(GenericOp op) {
   return isMultiplyAdd(op) &&
          llvm::all_of(op.getBody()->getArgument(0).getUsers(),
-                      llvm::IsaPred<arith::ExtFOp>) &&
+                      [](Operation *user) {
+                        return isa<arith::ExtFOp>(user) &&
+                               user->getResult(0).getType().isF32();
+                      }) &&
          llvm::all_of(op.getDpsInputs(), [](Value input) {
            return getElementTypeOrSelf(input.getType()).isBF16();
          });

@@ -38,12 +38,15 @@ LogicalResult PatchEmbedOp::verify() {
                          << " does not divide the image of " << image[1] << "x"
                          << image[2];
   int64_t prefix = getPrefix();
-  int64_t tokens = prefix + (image[1] / weight[2]) * (image[2] / weight[3]);
   bool table = getOffset() &&
                cast<RankedTensorType>(getOffset().getType()).getRank() == 2;
   if (prefix < 0 || (prefix > 0 && !table))
     return emitOpError() << "prefix of " << prefix
                          << " tokens needs an offset with a row per token";
+  if (prefix > rows(getResult()))
+    return emitOpError() << "prefix of " << prefix << " tokens exceeds the "
+                         << rows(getResult()) << " tokens of the result";
+  int64_t tokens = prefix + (image[1] / weight[2]) * (image[2] / weight[3]);
   if (failed(verifyShape(*this, "result", getResult(), {tokens, weight[0]})))
     return failure();
   if (!getOffset())

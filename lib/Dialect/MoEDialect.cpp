@@ -9,6 +9,16 @@
 using namespace mlir;
 using namespace mlir::moe;
 
+bool mlir::moe::hasModelSize(ShapedType type) {
+  int64_t count = 1;
+  for (int64_t size : type.getShape()) {
+    if (size < 1 || size > kMaxElements / count)
+      return false;
+    count *= size;
+  }
+  return true;
+}
+
 /// The types of attention's operands, between commas: four without the bias of
 /// the fused projection, five with it, and four more with norms. An optional
 /// group could not tell.

@@ -18,8 +18,14 @@ void ParamOp::build(OpBuilder &builder, OperationState &state, StringRef name,
 }
 
 LogicalResult ParamOp::verify() {
-  if (IntegerAttr offset = getOffsetAttr(); offset && offset.getInt() < 0)
+  IntegerAttr offset = getOffsetAttr();
+  if (offset && offset.getInt() < 0)
     return emitOpError() << "offset must not be negative, found "
+                         << offset.getInt();
+  // What follows the parameter in its section has a place, too.
+  constexpr int64_t maxOffset = int64_t(1) << 60;
+  if (offset && offset.getInt() > maxOffset)
+    return emitOpError() << "offset must not exceed " << maxOffset << ", found "
                          << offset.getInt();
   if (!isDerived() && !getTensorType().getElementType().isF32())
     return emitOpError() << "expected f32 without a recipe, found "

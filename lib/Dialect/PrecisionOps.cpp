@@ -130,6 +130,16 @@ int64_t AttendOp::getMultiplyAdds() {
   return 2 * rows(getQueries()) * getKeys().getType().getNumElements();
 }
 
+/// Fails if there are more sums than any register tile has, each of which would
+/// become an instruction.
+static LogicalResult verifyLanes(Operation *op, VectorType sums) {
+  constexpr int64_t maxLanes = 1024;
+  if (sums.getNumElements() <= maxLanes)
+    return success();
+  return op->emitOpError() << "expected at most " << maxLanes << " sums, found "
+                           << sums;
+}
+
 LogicalResult DotOp::verify() {
   auto sums = cast<VectorType>(getSums().getType());
   auto inputs = cast<VectorType>(getInputs().getType());
@@ -138,10 +148,12 @@ LogicalResult DotOp::verify() {
       (getIsUnsigned() && !isInteger))
     return emitOpError() << "cannot sum products of " << inputs << " in "
                          << sums;
-  if (inputs.getNumElements() != sums.getNumElements() * (isInteger ? 4 : 2))
-    return emitOpError() << "expected " << (isInteger ? 4 : 2)
-                         << " inputs for each of " << sums << ", found "
-                         << inputs;
+  if (failed(verifyLanes(*this, sums)))
+    return failure();
+  int64_t depth = isInteger ? 4 : 2;
+  if (inputs.getNumElements() != depth * sums.getNumElements())
+    return emitOpError() << "expected " << depth << " inputs for each of "
+                         << sums << ", found " << inputs;
   return success();
 }
 
@@ -154,9 +166,11 @@ LogicalResult PairDotOp::verify() {
       inputs.getElementType() != weights.getElementType())
     return emitOpError() << "cannot sum products of " << inputs << " and "
                          << weights << " in " << sums;
+  if (failed(verifyLanes(*this, sums)))
+    return failure();
   int64_t side = isInteger ? 8 : 4;
   if (sums.getNumElements() % 4 != 0 || inputs.getNumElements() != 2 * side ||
-      2 * weights.getNumElements() != side * sums.getNumElements())
+      weights.getNumElements() != side / 2 * sums.getNumElements())
     return emitOpError() << "expected " << 2 * side << " inputs and " << side
                          << " weights for each two of " << sums << ", found "
                          << inputs << " and " << weights;

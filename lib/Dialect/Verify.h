@@ -21,9 +21,6 @@ LogicalResult verifyRows(Operation *op, StringRef what, Value matrix,
 LogicalResult verifyHeadNorms(Operation *op, ValueRange norms,
                               std::optional<APFloat> eps, int64_t size);
 
-/// Whether `scale` and its inverse are positive numbers in f32 too.
-bool isScale(double scale);
-
 /// Fails unless a router of `tokens` has weight and bias (may be null) for as
 /// many experts as its results have rows: who was taken and the gates [E, C],
 /// with 1 <= C <= tokens, the counts and mean gates [E].

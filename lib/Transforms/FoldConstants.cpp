@@ -3,6 +3,7 @@
 #include "FoldBatchNorm.h"
 
 #include "moe/Transforms/DeriveParam.h"
+#include "moe/Transforms/OneModule.h"
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -132,9 +133,11 @@ bool Folder::findConsumers(Value value, SmallVectorImpl<Consumer> &consumers) {
       ok = &use == &op.getInputMutable() &&
            add(op, op.getWeightMutable(), &op.getBiasMutable());
     } else if (auto op = dyn_cast<RoutedOpInterface>(user)) {
-      ok = llvm::all_of(op.getExpertRegions(), [&](Region &body) {
-        return findConsumers(body.getArgument(0), consumers);
-      });
+      // The tokens come first. As gates, its value matters as it is.
+      ok = use.getOperandNumber() == 0 &&
+           llvm::all_of(op.getExpertRegions(), [&](Region &body) {
+             return findConsumers(body.getArgument(0), consumers);
+           });
     }
     if (!ok)
       return false;
@@ -312,6 +315,8 @@ namespace {
 struct FoldConstants : moe::impl::FoldConstantsBase<FoldConstants> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (failed(verifyOneModule(module)))
+      return signalPassFailure();
     foldBatchNorms(module);
     Folder folder(module);
     // LayerNorm first: its shift becomes part of the query's bias, which the

@@ -1,5 +1,6 @@
 //===- MergeExperts.cpp - One body for experts that are alike -------------===//
 
+#include "moe/Transforms/OneModule.h"
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/IR/IRMapping.h"
@@ -24,7 +25,9 @@ static bool isAlike(Block &first, Block &other) {
         left->getResultTypes() != right->getResultTypes() ||
         left->getNumOperands() != right->getNumOperands())
       return false;
-    if (!isa<GetOp>(*left) &&
+    // Entries of tables must be of the same one: there are no tables of tables.
+    auto get = dyn_cast<GetOp>(*left);
+    if ((!get || get.getExpert()) &&
         left->getAttrDictionary() != right->getAttrDictionary())
       return false;
     for (auto [a, b] : llvm::zip(left->getOperands(), right->getOperands()))
@@ -91,6 +94,8 @@ static void merge(RoutedOpInterface op, SymbolTable &symbols) {
 namespace {
 struct MergeExperts : moe::impl::MergeExpertsBase<MergeExperts> {
   void runOnOperation() override {
+    if (failed(verifyOneModule(getOperation())))
+      return signalPassFailure();
     SymbolTable symbols(getOperation());
     getOperation().walk([&](RoutedOpInterface op) {
       if (!op.isMerged())

@@ -1,5 +1,6 @@
 //===- PlaceWeights.cpp - Give each parameter a place ---------------------===//
 
+#include "moe/Transforms/OneModule.h"
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/IR/SymbolTable.h"
@@ -19,6 +20,8 @@ namespace {
 struct PlaceWeights : moe::impl::PlaceWeightsBase<PlaceWeights> {
   void runOnOperation() override {
     ModuleOp module = getOperation();
+    if (failed(verifyOneModule(module)))
+      return signalPassFailure();
     SymbolTable symbols(module);
     llvm::StringMap<int64_t> used;
     auto endOf = [](ParamOp param) {

@@ -3,6 +3,7 @@
 #include "moe/Dialect/Parts.h"
 #include "moe/Dialect/Precision.h"
 #include "moe/Transforms/DeriveParam.h"
+#include "moe/Transforms/OneModule.h"
 #include "moe/Transforms/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -273,8 +274,15 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
     int64_t entries = 0;
     for (Value value : scales)
       entries += shapeOf(value)[0];
-    auto run = scales.front().getDefiningOp()->getParentOfType<func::FuncOp>();
-    auto exit = cast<func::ReturnOp>(run.front().getTerminator());
+    Operation *first = scales.front().getDefiningOp();
+    auto run = dyn_cast_or_null<func::FuncOp>(first->getParentOp());
+    auto exit = run ? dyn_cast<func::ReturnOp>(first->getBlock()->back())
+                    : func::ReturnOp();
+    for (Value scale : scales)
+      if (!exit || scale.getParentBlock() != exit->getBlock())
+        return scale.getDefiningOp()->emitOpError(
+            "cannot be observed: expected all scales in one function without "
+            "branches");
     if (exit.getNumOperands() == 0)
       return exit.emitOpError("returns no logits that scales could replace");
     OpBuilder builder(exit);
@@ -287,6 +295,8 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
   }
 
   void runOnOperation() override {
+    if (failed(verifyOneModule(getOperation())))
+      return signalPassFailure();
     auto parse = [&](StringRef name) -> FailureOr<Precision> {
       if (std::optional<Precision> known = parsePrecision(name))
         return *known;
@@ -303,6 +313,18 @@ struct SetPrecision : moe::impl::SetPrecisionBase<SetPrecision> {
         return signalPassFailure();
       overrides[name] = *parsed;
     }
+    if (offset != 0 && offset != 128) {
+      getOperation().emitError()
+          << "offset must be 0 or 128, found " << int64_t(offset);
+      return signalPassFailure();
+    }
+    for (double scale : scales)
+      if (!isScale(scale)) {
+        getOperation().emitError()
+            << "a scale must be positive and finite, and so its inverse, found "
+            << scale;
+        return signalPassFailure();
+      }
     Rewriter rewriter(getOperation(), *usual, overrides, offset, scales);
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {

@@ -176,3 +176,18 @@ func.func @double(%x: f64) -> f64 {
   %0 = math.exp %x : f64
   return %0 : f64
 }
+
+// Tensors stay as they are.
+// CHECK-LABEL: func.func @gelu_tensor(
+// CHECK: math.erf
+func.func @gelu_tensor(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %half = arith.constant dense<0.5> : tensor<4xf32>
+  %one = arith.constant dense<1.0> : tensor<4xf32>
+  %root = arith.constant dense<0.707106769> : tensor<4xf32>
+  %0 = arith.mulf %x, %half : tensor<4xf32>
+  %1 = arith.mulf %x, %root : tensor<4xf32>
+  %2 = math.erf %1 : tensor<4xf32>
+  %3 = arith.addf %2, %one : tensor<4xf32>
+  %4 = arith.mulf %0, %3 : tensor<4xf32>
+  return %4 : tensor<4xf32>
+}

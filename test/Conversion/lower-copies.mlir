@@ -29,3 +29,22 @@ func.func @contiguous(%x: memref<2x3xf32>, %y: memref<2x3xf32>) {
   memref.copy %x, %y : memref<2x3xf32> to memref<2x3xf32>
   return
 }
+
+// Sizes that are known at run time only.
+// CHECK-LABEL: func.func @dynamic(
+// CHECK-SAME: %[[X:.*]]: memref<?x3xf32, strided<[16, 1]>>
+// CHECK: %[[N:.*]] = memref.dim %[[X]], %c0
+// CHECK: scf.for %{{.*}} = %{{.*}} to %[[N]]
+// CHECK-NOT: memref.copy
+// CHECK: return
+func.func @dynamic(%x: memref<?x3xf32, strided<[16, 1]>>, %y: memref<?x3xf32>) {
+  memref.copy %x, %y : memref<?x3xf32, strided<[16, 1]>> to memref<?x3xf32>
+  return
+}
+
+// CHECK-LABEL: func.func @unranked(
+// CHECK: memref.copy
+func.func @unranked(%x: memref<*xf32>, %y: memref<2x3xf32, strided<[16, 1]>>) {
+  memref.copy %x, %y : memref<*xf32> to memref<2x3xf32, strided<[16, 1]>>
+  return
+}

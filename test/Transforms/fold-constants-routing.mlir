@@ -39,3 +39,26 @@ func.func @soft(%x: tensor<6x8xf32>) -> tensor<6x6xf32> {
   %l = moe.slot_logits %h mu(%mu) scale(%s) : tensor<6x8xf32>, tensor<8x2x3xf32>, tensor<1xf32> -> tensor<6x6xf32>
   return %l : tensor<6x6xf32>
 }
+
+// -----
+
+// What is read as gates stays as it is, though experts read it as tokens too.
+moe.param @norm.weight : tensor<8xf32>
+moe.param @norm.bias : tensor<8xf32>
+moe.param @w : tensor<8x8xf32>
+moe.param @b : tensor<8xf32>
+// CHECK-LABEL: func.func @gates(
+func.func @gates(%x: tensor<1x8xf32>, %t: tensor<1x8xindex>, %n: tensor<1xindex>) -> tensor<1x8xf32> {
+  %g = moe.get @norm.weight : tensor<8xf32>
+  %b = moe.get @norm.bias : tensor<8xf32>
+  // CHECK: moe.layer_norm %{{.*}} affine(
+  %h = moe.layer_norm %x affine(%g, %b) eps 0.0 : tensor<1x8xf32>, tensor<8xf32>, tensor<8xf32>
+  %0 = moe.token_experts %x took(%t, %h, %n) : tensor<1x8xf32>, tensor<1x8xindex>, tensor<1x8xf32>, tensor<1xindex> {
+  ^bb0(%group: tensor<8x8xf32>):
+    %w = moe.get @w : tensor<8x8xf32>
+    %c = moe.get @b : tensor<8xf32>
+    %y = moe.mlp %group fc1(%w, %c) fc2(%w, %c) gelu : tensor<8x8xf32>, tensor<8x8xf32>, tensor<8xf32>, tensor<8x8xf32>, tensor<8xf32>
+    moe.yield %y : tensor<8x8xf32>
+  }
+  return %0 : tensor<1x8xf32>
+}

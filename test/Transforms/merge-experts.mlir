@@ -197,3 +197,31 @@ func.func @third(%x: tensor<5x8xf32>, %e: tensor<1xindex>, %g: tensor<1xf32>) ->
   }
   return %0 : tensor<5x8xf32>
 }
+
+// -----
+
+// There is no table of tables.
+moe.param @a : tensor<8x8xf32>
+moe.param @b : tensor<8xf32>
+moe.param_table @one [@a] : tensor<8x8xf32>
+moe.param_table @other [@a] : tensor<8x8xf32>
+// CHECK-LABEL: func.func @tables(
+// CHECK: moe.experts
+// CHECK-NOT: indexed
+// CHECK: moe.get @one[
+// CHECK: moe.get @other[
+func.func @tables(%x: tensor<5x8xf32>, %e: tensor<1xindex>, %g: tensor<1xf32>, %i: index) -> tensor<5x8xf32> {
+  %b = moe.get @b : tensor<8xf32>
+  %0 = moe.experts %x routed(%e, %g) : tensor<5x8xf32>, tensor<1xindex>, tensor<1xf32> {
+  ^bb0(%t: tensor<5x8xf32>):
+    %w = moe.get @one[%i] : tensor<8x8xf32>
+    %y = moe.mlp %t fc1(%w, %b) fc2(%w, %b) gelu : tensor<5x8xf32>, tensor<8x8xf32>, tensor<8xf32>, tensor<8x8xf32>, tensor<8xf32>
+    moe.yield %y : tensor<5x8xf32>
+  }, {
+  ^bb0(%t: tensor<5x8xf32>):
+    %w = moe.get @other[%i] : tensor<8x8xf32>
+    %y = moe.mlp %t fc1(%w, %b) fc2(%w, %b) gelu : tensor<5x8xf32>, tensor<8x8xf32>, tensor<8xf32>, tensor<8x8xf32>, tensor<8xf32>
+    moe.yield %y : tensor<5x8xf32>
+  }
+  return %0 : tensor<5x8xf32>
+}

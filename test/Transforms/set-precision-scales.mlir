@@ -17,9 +17,11 @@
 // RUN: moe-opt %s "--moe-set-precision=precision=int8 layers=blocks=f32,embed=f32 observe" | FileCheck %s --check-prefix=NOTHING --implicit-check-not=moe.collect
 // NOTHING: return %{{.*}} : tensor<1x10xf32>
 
-// A scale that is none is an error where it is used.
+// A scale that is none, and an offset that no zero point has.
 // RUN: not moe-opt %s "--moe-set-precision=precision=int8 scales=1,1,0,1,1,1,1" 2>&1 | FileCheck %s --check-prefix=ZERO
-// ZERO: error: 'moe.{{quantize|row_scales}}' op {{scale|factor}} must be positive and finite, and so its inverse
+// ZERO: error: a scale must be positive and finite, and so its inverse, found 0
+// RUN: not moe-opt %s "--moe-set-precision=precision=int8 offset=5" 2>&1 | FileCheck %s --check-prefix=OFFSET
+// OFFSET: error: offset must be 0 or 128, found 5
 
 // The weight's scales are times the inputs'. The same tokens make keys and values,
 // but each product has a scale of its own.

@@ -15,6 +15,20 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+namespace mlir::moe {
+
+/// The most elements that a tensor may have, so that sums and small multiples
+/// of sizes fit in an int64_t. No specification can ask for as many.
+inline constexpr int64_t kMaxElements = int64_t(1) << 40;
+
+/// Whether a static shape has 1 to kMaxElements elements.
+bool hasModelSize(ShapedType type);
+
+/// Whether `scale` and its inverse are positive numbers in f32 too.
+bool isScale(double scale);
+
+} // namespace mlir::moe
+
 #include "moe/Dialect/MoEDialect.h.inc"
 #include "moe/Dialect/MoEEnums.h.inc"
 #include "moe/Dialect/MoEOpInterfaces.h.inc"

@@ -30,10 +30,10 @@ class MoE_WeightOp<string mnemonic, list<Trait> traits = []>
   let hasVerifier = 1;
 }
 
-/// Static, and with at least one element.
+/// Static, with at least one element and no more than a model could have.
 class StaticTensorOf<list<Type> types, string text> : Type<
     And<[StaticShapeTensorOf<types>.predicate,
-         CPred<"::llvm::cast<::mlir::ShapedType>($_self).getNumElements() > 0">]>,
+         CPred<"::mlir::moe::hasModelSize(::llvm::cast<::mlir::ShapedType>($_self))">]>,
     "statically shaped tensor of " # text, "::mlir::RankedTensorType">;
 def F32StaticTensor : StaticTensorOf<[F32], "32-bit float values">;
 /// All dimensions but the first count as one.
