@@ -43,6 +43,9 @@ private:
   /// Returns what `call` makes of the first variant that the CPU can run.
   void callVariant(Call call);
 
+  /// NAME_`suffix`(index): one of `values`; zero beyond.
+  void lookUp(StringRef suffix, ArrayRef<llvm::Constant *> values);
+
   llvm::Module &module;
   const ModelSpec &spec;
   const CompiledModel &compiled;
@@ -151,22 +154,30 @@ void CInterface::emit() {
 
   if (compiled.expertFiles.empty())
     return;
-  llvm::Function *file = create("_expert_file", pointer, {i64});
-  llvm::Value *index = file->getArg(0);
-  SmallVector<llvm::Constant *> names;
-  for (const ExpertFile &expert : compiled.expertFiles)
-    names.push_back(b.CreateGlobalString(expert.name));
-  auto *type = llvm::ArrayType::get(pointer, names.size());
+  SmallVector<llvm::Constant *> names, sizes;
+  for (const ExpertFile &expert : compiled.expertFiles) {
+    names.push_back(b.CreateGlobalString(expert.name, "", 0, &module));
+    sizes.push_back(b.getInt64(expert.bytes));
+  }
+  lookUp("_expert_file", names);
+  lookUp("_expert_size", sizes);
+}
+
+void CInterface::lookUp(StringRef suffix, ArrayRef<llvm::Constant *> values) {
+  llvm::Type *value = values.front()->getType();
+  auto *type = llvm::ArrayType::get(value, values.size());
   auto *table = new llvm::GlobalVariable(
       module, type, /*isConstant=*/true, llvm::GlobalValue::InternalLinkage,
-      llvm::ConstantArray::get(type, names), spec.name + "_expert_files");
+      llvm::ConstantArray::get(type, values), spec.name + suffix + "s");
+  llvm::Function *function = create(suffix, value, b.getInt64Ty());
+  llvm::Value *index = function->getArg(0);
   llvm::BasicBlock *yes = block(), *no = block();
-  b.CreateCondBr(b.CreateICmpULT(index, b.getInt64(names.size())), yes, no);
+  b.CreateCondBr(b.CreateICmpULT(index, b.getInt64(values.size())), yes, no);
   b.SetInsertPoint(no);
-  b.CreateRet(llvm::ConstantPointerNull::get(b.getPtrTy()));
+  b.CreateRet(llvm::Constant::getNullValue(value));
   b.SetInsertPoint(yes);
   b.CreateRet(b.CreateLoad(
-      pointer, b.CreateInBoundsGEP(type, table, {b.getInt64(0), index})));
+      value, b.CreateInBoundsGEP(type, table, {b.getInt64(0), index})));
 }
 
 void mlir::moe::emitCInterface(llvm::Module &module, const ModelSpec &spec,
@@ -360,9 +371,10 @@ std::string mlir::moe::makeHeader(const ModelSpec &spec,
     experts = llvm::formatv("#define {0}_EXPERTS {1}\n", spec.name,
                             compiled.expertFiles.size());
     functions = llvm::formatv(
-        R"(/* The name, without a folder, of the file of expert `index` <
- * {0}_EXPERTS; NULL beyond. */
+        R"(/* The file of expert `index` < {0}_EXPERTS: its name, without a folder (NULL
+ * beyond), and its size in bytes (0 beyond). */
 const char *{0}_expert_file(size_t index);
+size_t {0}_expert_size(size_t index);
 
 )",
         spec.name);
