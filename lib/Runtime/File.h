@@ -32,7 +32,7 @@ public:
   int64_t size() const { return Size; }
 
   /// Would a read now wait for whoever writes into this pipe?
-  bool mayWait() const { return moe::runtime::mayWait(Descriptor); }
+  bool mayWait() const { return Size < 0 && moe::runtime::mayWait(Descriptor); }
 
   /// Reads up to `Count` bytes; fewer only at the file's end. `NumRead` says
   /// how many.

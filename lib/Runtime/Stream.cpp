@@ -44,15 +44,15 @@ bool Stream::allocate(const Options &Settings, Message &Error) {
           Settings.Batch
               ? Settings.Batch
               : std::max(std::min(Affordable / 2, DefaultBatch), INT64_C(1));
-    NumSlots = std::min(Affordable, 4 * NumThreads + 4);
+    NumSlots = std::min(Affordable, 8 * NumThreads + 8);
     if (isStaged())
       NumSlots = std::max<int64_t>(NumSlots, 2 * BatchSize);
     // A tensor file may have any number of them.
     if (!Inputs.hasTensors())
       NumSlots = std::min<int64_t>(NumSlots, Settings.Inputs.size());
     IsSplit = NumThreads > 1 && NumSlots >= NumThreads;
-    // Tensors are only copied.
-    WantedDecoders = Inputs.hasImages() ? std::min(NumThreads, NumSlots) : 1;
+    if (Inputs.hasImages())
+      WantedDecoders = std::min(NumThreads, NumSlots);
   }
   size_t NumWorkspaces = isStaged() ? NumSlots : IsSplit ? NumThreads : 1;
   if (!Slots.allocate(NumSlots) || !Workspaces.allocate(NumWorkspaces) ||
@@ -78,6 +78,12 @@ void Stream::wait(pthread_cond_t &Condition) {
 //===----------------------------------------------------------------------===//
 // Decoding
 //===----------------------------------------------------------------------===//
+
+/// May a thread that has nothing to run take the next input, at once?
+bool Stream::canReadNow() {
+  return NumDecoders == 0 && !IsExhausted && !IsReading &&
+         Tail - Head < Slots.size() && !Inputs.mayWait();
+}
 
 /// Takes the next input and fills a slot with it. False if there is none left.
 bool Stream::decodeNext() {
@@ -148,10 +154,8 @@ static bool isBefore(const MoeModel &Model, const Workspace &A,
 void Stream::makeBatch() {
   if (BatchNext < BatchEnd || NumRouted == 0)
     return;
-  bool CanDecode =
-      NumDecoders == 0 && !IsExhausted && Tail - Head < Slots.size();
-  bool IsMoreToCome = NumDecoded + NumRouting + NumBusy > 0 || CanDecode;
-  if (NumRouted < BatchSize && IsMoreToCome)
+  if (NumRouted < BatchSize &&
+      (NumDecoded + NumRouting + NumBusy > 0 || canReadNow()))
     return;
   BatchNext = BatchEnd = 0;
   for (uint64_t I = Head; I < Tail && BatchEnd < BatchSize; ++I)
@@ -226,7 +230,9 @@ void Stream::takeOutAnswers() {
     pthread_mutex_lock(&Mutex);
     First.Is = State::Free;
     ++Head;
-    pthread_cond_signal(&Freed);
+    // A decoder that waits for room sleeps until there is some work.
+    if (Tail - Head <= Slots.size() / 2)
+      pthread_cond_signal(&Freed);
   }
 }
 
@@ -240,6 +246,10 @@ void Stream::runSplit(size_t Thread) {
     Task Next;
     if (takeTask(Next)) {
       execute(Next, Thread, /*IsShared=*/false);
+      continue;
+    }
+    if (canReadNow()) {
+      decodeNext();
       continue;
     }
     bool IsMoreToCome = NumBusy + NumRouting > 0;
@@ -267,6 +277,8 @@ void Stream::run() {
 
   while (true) {
     takeOutAnswers();
+    while (IsSplit && NumDecoded < numThreads() && canReadNow())
+      decodeNext();
     makeBatch();
     size_t NumAtHand = NumDecoded + (BatchEnd - BatchNext) + NumBusy;
     if (IsSplit && NumAtHand >= numThreads()) {
@@ -284,8 +296,8 @@ void Stream::run() {
     Task Next;
     if (takeTask(Next))
       execute(Next, 0, /*IsShared=*/true);
-    else if (NumDecoders == 0 && decodeNext())
-      continue;
+    else if (NumDecoders == 0 && !IsExhausted)
+      decodeNext();
     else if (IsExhausted && Head == Tail)
       break;
     else

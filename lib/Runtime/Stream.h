@@ -3,7 +3,8 @@
 // Decoders (threads of their own) fill slots with inputs; the team's threads
 // run the model on them, and the caller takes the answers out, in order. The
 // number of slots is fixed, and so is the memory, however many inputs there
-// are.
+// are. Tensors need only be read, which is not worth waking another thread:
+// without images there are no decoders.
 //
 // A model with stages is run up to its first router on each image as it comes.
 // The rest is done for a batch of images, those with the same experts one after
@@ -61,6 +62,7 @@ private:
 
   // All of these are called, and return, with Mutex held.
   void wait(pthread_cond_t &Condition);
+  bool canReadNow();
   bool decodeNext();
   void makeBatch();
   bool takeTask(Task &Next);
@@ -78,7 +80,7 @@ private:
   bool IsSplit = false;          ///< threads may run an image each
   size_t WantedDecoders = 0;
   Array<pthread_t> Decoders;
-  size_t NumDecoders = 0; ///< 0: the caller decodes
+  size_t NumDecoders = 0; ///< 0: who has nothing to run decodes
 
   pthread_mutex_t Mutex;
   pthread_cond_t Freed;   ///< a decoder may go on

@@ -70,6 +70,8 @@ static void mark(const MoeServices *S, int64_t Part, int64_t Expert) {
 }
 
 static void spend(int64_t Time) {
+  if (Time == 0)
+    return;
   struct timespec Rest = {Time / 1000000, Time % 1000000 * 1000};
   nanosleep(&Rest, NULL);
 }
