@@ -6,6 +6,7 @@
 #include "moe/Import/ImportModel.h"
 
 #include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace mlir::moe {
 #define GEN_PASS_DEF_LISTPARTS
@@ -43,14 +44,16 @@ bool isOnePart(Operation *op) {
             }).wasInterrupted();
 }
 
-/// How often `op` runs while its part does, as far as that is known.
-int64_t timesRun(Operation *op) {
+/// How often `op` runs for an image or, if its part is an expert's, while that
+/// expert does, as far as that is known.
+int64_t timesRun(Operation *op, bool isExpert) {
   int64_t times = 1;
   for (auto loop = op->getParentOfType<scf::ForOp>(); loop;
        loop = loop->getParentOfType<scf::ForOp>()) {
-    std::optional<llvm::APInt> trips = loop.getStaticTripCount();
-    if (!isOnePart(loop))
+    // Over experts, of which each is counted by itself.
+    if (isExpert && !isOnePart(loop))
       break;
+    std::optional<llvm::APInt> trips = loop.getStaticTripCount();
     times *= trips ? int64_t(trips->getZExtValue()) : 1;
   }
   return times;
@@ -94,10 +97,12 @@ Value wholeOf(Value value) {
   return value;
 }
 
-bool isWeight(Value value) {
+WeightsOp weightsOf(Value value) {
   auto tensor = value.getDefiningOp<bufferization::ToTensorOp>();
-  return tensor && tensor.getBuffer().getDefiningOp<WeightsOp>();
+  return tensor ? tensor.getBuffer().getDefiningOp<WeightsOp>() : WeightsOp();
 }
+
+bool isWeight(Value value) { return weightsOf(value) != nullptr; }
 
 /// Whether an op of another part uses `value`, or a slice of it.
 bool isUsedOutside(Value value, StringRef part) {
@@ -131,6 +136,16 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
     auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
     if (!run || run.isExternal())
       return;
+    SymbolTable symbols(module);
+    run.walk([&](linalg::LinalgOp op) {
+      for (Value input : op.getDpsInputs())
+        if (WeightsOp weights = weightsOf(wholeOf(input))) {
+          auto param = symbols.lookup<ParamOp>(weights.getParam());
+          if (weights.getExpert() ||
+              (param && isExpertSection(param.getSectionName())))
+            ofExperts.insert(partOf(op->getLoc()));
+        }
+    });
     run.walk<WalkOrder::PreOrder>([&](linalg::LinalgOp op) { count(op); });
     if (parts.empty())
       return;
@@ -165,7 +180,7 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
     if (name.empty())
       return;
     Part &part = parts[name];
-    int64_t times = timesRun(op);
+    int64_t times = timesRun(op, ofExperts.contains(name));
     if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation()))
       if (std::optional<Precision> kind = kindOfProduct(generic)) {
         int64_t products = 1;
@@ -200,6 +215,7 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
   }
 
   llvm::MapVector<StringRef, Part> parts;
+  llvm::StringSet<> ofExperts; ///< names of parts
 };
 
 } // namespace

@@ -99,6 +99,8 @@ public:
 
 private:
   LogicalResult import();
+  /// Are the files that are written different ones, and none that is read?
+  LogicalResult checkOutputs();
   /// Runs a pipeline on `module`.
   LogicalResult runPasses(ModuleOp module,
                           function_ref<void(OpPassManager &)> build);
@@ -208,6 +210,43 @@ LogicalResult Compilation::import() {
     context->disableMultithreading();
   module = importModel(spec, context.get());
   return success();
+}
+
+/// `path` without links and dots, whether there is such a file or not.
+static std::string placeOf(StringRef path) {
+  SmallString<128> place;
+  if (!llvm::sys::fs::real_path(path, place))
+    return std::string(place);
+  StringRef folder = llvm::sys::path::parent_path(path);
+  if (llvm::sys::fs::real_path(folder.empty() ? "." : folder, place))
+    return path.str();
+  llvm::sys::path::append(place, llvm::sys::path::filename(path));
+  return std::string(place);
+}
+
+LogicalResult Compilation::checkOutputs() {
+  llvm::StringMap<StringRef> known;
+  for (ArrayRef<std::string> files :
+       {ArrayRef(spec.files), ArrayRef(weightFiles->files()),
+        ArrayRef(options.otherInputs), ArrayRef(options.profileData)})
+    for (const std::string &file : files)
+      known.try_emplace(placeOf(file), "a file that is read");
+  auto add = [&](StringRef file, StringRef what) -> LogicalResult {
+    if (file.empty() || file == "-")
+      return success();
+    auto [it, isNew] = known.try_emplace(placeOf(file), what);
+    return isNew ? success()
+                 : fail(file, what, "is the name of " + it->second + ", too");
+  };
+  SmallString<128> header;
+  if (options.kind >= EmitKind::Obj && options.kind != EmitKind::Exe) {
+    header = output;
+    llvm::sys::path::replace_extension(header, ".h");
+  }
+  return failure(failed(add(output, "the output")) ||
+                 failed(add(header, "the header")) ||
+                 failed(add(options.reportPath, "the report")) ||
+                 failed(add(options.depfile, "the depfile")));
 }
 
 LogicalResult
@@ -693,6 +732,8 @@ LogicalResult Compilation::run() {
   output = options.output.empty()
                ? (spec.name + findEmitKind(options.kind).suffix).str()
                : options.output;
+  if (failed(checkOutputs()))
+    return failure();
 
   if (options.kind == EmitKind::MoE)
     return emitStage(*module);

@@ -88,6 +88,7 @@ FailureOr<LogitRows> mlir::moe::runOnHost(CompileOptions options,
   options.cpus = {"native"};
   options.experts = ExpertsMode::Mmap;
   options.reportPath.clear();
+  options.depfile.clear();
   options.showWarnings = false;
   if (failed(compile(options)))
     return failure();

@@ -37,13 +37,16 @@ void OutputFile::discard() {
 }
 
 std::error_code OutputFolder::create(StringRef path) {
-  bool isThere = llvm::sys::fs::is_directory(path);
-  if (std::error_code code = llvm::sys::fs::create_directory(
-          path, /*IgnoreExisting=*/true, llvm::sys::fs::all_all))
-    return code;
-  if (!isThere)
+  std::error_code code = llvm::sys::fs::create_directory(
+      path, /*IgnoreExisting=*/false, llvm::sys::fs::all_all);
+  // What is not a folder was there before, and is none to remove.
+  if (code == std::errc::file_exists)
+    return llvm::sys::fs::is_directory(path)
+               ? std::error_code()
+               : std::make_error_code(std::errc::not_a_directory);
+  if (!code)
     made = path.str();
-  return {};
+  return code;
 }
 
 OutputFolder::~OutputFolder() {

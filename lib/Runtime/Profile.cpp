@@ -173,6 +173,17 @@ void Profile::endEvent(double MultiplyAdds, double Bytes, double Nanoseconds,
   File.check();
 }
 
+double Profile::shareOfPart(size_t FirstEvent, size_t EndEvent,
+                            const Event &Of) const {
+  int64_t Time = 0, Count = 0;
+  for (size_t I = FirstEvent; I < EndEvent; ++I)
+    if (Events[I].Part == Of.Part && Events[I].Expert == Of.Expert) {
+      Time += Events[I].End - Events[I].Start;
+      ++Count;
+    }
+  return Time > 0 ? static_cast<double>(Of.End - Of.Start) / Time : 1.0 / Count;
+}
+
 static double multiplyAdds(const MoePart &Part, int32_t Tokens) {
   return static_cast<double>(Part.multiply_adds) +
          static_cast<double>(Tokens) * Part.multiply_adds_per_token;
@@ -192,9 +203,10 @@ void Profile::writeImage(const ImageRecord &Image, size_t EndEvent) {
   for (size_t I = Image.FirstEvent; I < EndEvent; ++I) {
     const Event &Each = Events[I];
     const MoePart &Part = Model.parts[Each.Part];
-    double Work = multiplyAdds(Part, Each.Tokens);
+    double Share = shareOfPart(Image.FirstEvent, EndEvent, Each);
+    double Work = Share * multiplyAdds(Part, Each.Tokens);
     MultiplyAdds += Work;
-    Bytes += bytes(Part, Each.Tokens);
+    Bytes += Share * bytes(Part, Each.Tokens);
     double Peak = Peaks[Part.kind] * NumThreads;
     if (Work > 0 && Peak > 0)
       AtPeak += Work / Peak;
@@ -218,8 +230,10 @@ void Profile::writeImage(const ImageRecord &Image, size_t EndEvent) {
     }
     if (hasProducts(Part))
       fprintf(Out, "\"kind\": \"%s\", ", KindNames[Part.kind]);
-    endEvent(multiplyAdds(Part, Each.Tokens), bytes(Part, Each.Tokens),
-             Each.End - Each.Start, Peaks[Part.kind] * NumThreads);
+    double Share = shareOfPart(Image.FirstEvent, EndEvent, Each);
+    endEvent(Share * multiplyAdds(Part, Each.Tokens),
+             Share * bytes(Part, Each.Tokens), Each.End - Each.Start,
+             Peaks[Part.kind] * NumThreads);
   }
 }
 

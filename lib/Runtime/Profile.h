@@ -44,6 +44,9 @@ private:
   int64_t now() const;
   void endPart(int64_t Time);
   void writeImage(const ImageRecord &Image, size_t EndEvent);
+  /// A part may run in several pieces, such as attention for some queries at a
+  /// time: which share of its work, by the time that it took, `Of` did.
+  double shareOfPart(size_t FirstEvent, size_t EndEvent, const Event &Of) const;
   /// An event's object up to its first argument.
   void beginEvent(const char *Name, const char *Category, int64_t Start,
                   int64_t End);

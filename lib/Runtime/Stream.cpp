@@ -6,8 +6,9 @@
 
 using namespace moe::runtime;
 
-/// What inputs and workspaces should take together.
-static constexpr int64_t MemoryTarget = 64 << 20;
+/// What inputs and workspaces should take together. More is of no use to the
+/// speed, and where memory is short it is taken from the weights' pages.
+static constexpr int64_t MemoryTarget = 16 << 20;
 
 Stream::Stream(const Inference &Run, Source &Inputs, Answers &Results)
     : Run(Run), Inputs(Inputs), Results(Results) {
