@@ -35,7 +35,7 @@ for target in "${targets[@]}"; do
   mkdir -p "$corpus" "$findings"
   folders=("$corpus" "$build/seeds/$target")
   [ ! -d "test/Fuzz/Inputs/$target" ] || folders+=("test/Fuzz/Inputs/$target")
-  options=(-max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048)
+  options=(-max_total_time="$seconds" -timeout=20 -report_slow_units=20 -rss_limit_mb=2048)
   options+=(-artifact_prefix="$findings/")
   [ ! -f "$build/seeds/$target.dict" ] || options+=(-dict="$build/seeds/$target.dict")
   options+=(-max_len=8192)
@@ -44,7 +44,7 @@ for target in "${targets[@]}"; do
   echo "fuzz-$target: $seconds seconds"
   "$build/bin/fuzz-$target" "${folders[@]}" "${options[@]}" >"$build/$target.log" 2>&1 ||
     { tail -n 20 "$build/$target.log" >&2 && exit 1; }
-  tail -n 1 "$build/$target.log"
+  grep '^#' "$build/$target.log" | tail -n 1 || true
   count=$(find "$findings" -type f | wc -l)
   [ "$count" -eq 0 ] || echo "fuzz-$target: $count findings in $findings"
   found=$((found + count))

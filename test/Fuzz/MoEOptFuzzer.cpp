@@ -69,7 +69,9 @@ extern "C" int LLVMFuzzerInitialize(int *, char ***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  StringRef text(reinterpret_cast<const char *>(data), size);
+  // With a NUL behind it: MLIR's parser reads on to that, as a file's buffer
+  // has.
+  std::string text(reinterpret_cast<const char *>(data), size);
   MLIRContext *context = freshContext();
   ScopedDiagnosticHandler handler(context,
                                   [](Diagnostic &) { return success(); });

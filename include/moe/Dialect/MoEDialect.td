@@ -14,7 +14,8 @@ def MoE_Dialect : Dialect {
     Describes one inference of a Vision Transformer on one image, at the level
     at which papers speak: patch embedding, attention, MLP, router, experts.
     Values are tensors; a sequence of tokens is a `tensor<NxDxf32>` whose class
-    token, if there is one, is row 0. There is no batch dimension.
+    token, if there is one, is row 0. There is no batch dimension. A tensor has from
+    1 to 2^40 elements.
 
     Weights are *parameters*: symbols with a type and no value (`moe.param`).
     Their bytes stay in the model's weight file until the last step of the

@@ -84,7 +84,7 @@ def ParamOp : MoE_Op<"param", [Symbol, IsolatedFromAbove, SingleBlock,
     Constraints: (1) the type is a static-shaped tensor of f32 or, with a recipe,
     of bf16, i8 or i32; (2) a recipe holds
     weight expressions and `moe.get` only and yields one value of the
-    parameter's type; (3) the offset is not negative.
+    parameter's type; (3) the offset is from 0 to 2^60.
 
     Example:
 
