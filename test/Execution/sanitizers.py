@@ -28,6 +28,8 @@ import harness
 import random_model
 
 INPUTS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs")
+# Has the threads that run_with.c brings along.
+EXAMPLE = os.path.join(INPUTS, "..", "..", "..", "examples", "embed-c")
 IMAGES = 3
 
 # Sizes are odd, so that no buffer ends where a vector does.
@@ -53,6 +55,24 @@ MODELS = {
             "capacity_factor": 0.7,
         },
     ),
+    # Large enough that its kernels are shared among threads.
+    "shared": {
+        "image_size": [28, 60],
+        "patch_size": [4, 12],
+        "num_channels": 3,
+        "hidden_size": 180,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 4,
+        "intermediate_size": 601,
+        "num_classes": 11,
+        "moe": {
+            "layers": [0],
+            "num_experts": 3,
+            "top_k": 2,
+            "routing": "patch",
+            "capacity_factor": 1.0,
+        },
+    },
     # To ask which variants there are.
     "small": {
         "image_size": 8,
@@ -83,7 +103,7 @@ SANITIZERS = {
     "thread": (
         "sanitize_thread",
         "ThreadSanitizer: data race",
-        [("run_threads.cpp", "shared-workspace")],
+        [("run_threads.cpp", "shared-workspace"), ("run_with.c", "in-two-threads")],
     ),
     "memory": (
         "sanitize_memory",
@@ -152,8 +172,11 @@ class Tests:
         command = [self.args.cxx, "-std=c++11"] if isCxx else [self.args.cc, "-std=c99"]
         command += ["-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g", *flags]
         command += [f'-DHEADER="{name}.h"', f"-DMODEL={name}"]
-        path = os.path.join(INPUTS, source)
-        harness.run([*command, path, *objects, "-pthread", "-o", out])
+        sources = [os.path.join(INPUTS, source)]
+        if source == "run_with.c":
+            command.append("-I" + EXAMPLE)
+            sources.append(os.path.join(EXAMPLE, "team.c"))
+        harness.run([*command, *sources, *objects, "-pthread", "-o", out])
         return out
 
     # Sanitizers
@@ -174,8 +197,8 @@ class Tests:
         with open(ir) as file:
             return folder, model, weights, file.read()
 
-    def sanitized_programs(self, sanitizer, name, precision, cpu):
-        """Programs with the model, all of it instrumented."""
+    def sanitized_programs(self, sanitizer, name, precision, cpu, sources):
+        """Programs with the model, all of it instrumented: source -> path."""
         headers, model, weights, ir = self.parts(name, precision, cpu)
         folder = os.path.join(headers, sanitizer)
         os.makedirs(folder)
@@ -191,51 +214,53 @@ class Tests:
             harness.run([*command, "-c", source, "-o", code])
             objects = [code, weights]
         flags.append("-I" + headers)
-        return [
-            self.link(source, name, folder, objects, flags)
-            for source in ("run_heap.c", "run_threads.cpp")
-        ]
+        return {
+            source: self.link(source, name, folder, objects, flags)
+            for source in sources
+        }
 
     def test_sanitizers(self):
         cpus = ("native", BASELINE[self.target.machine])
         configurations = [
-            ("image", "f32", cpus[1]),
-            ("patch", "f32", cpus[0]),
-            ("patch", "bf16", cpus[1]),
-            ("image", "int8", cpus[0]),
+            ("image", "f32", cpus[1], ("run_heap.c", "run_threads.cpp")),
+            ("shared", "f32", cpus[1], ("run_heap.c", "run_with.c")),
+            ("patch", "f32", cpus[0], ("run_heap.c", "run_threads.cpp")),
+            ("patch", "bf16", cpus[1], ("run_heap.c", "run_threads.cpp")),
+            ("image", "int8", cpus[0], ("run_heap.c", "run_threads.cpp")),
         ]
         for sanitizer, (attribute, message, mistakes) in SANITIZERS.items():
+            unfound = {}
+            for source, mistake in mistakes:
+                unfound.setdefault(source, []).append(mistake)
             if not attribute:
-                configurations = configurations[:1]
-            for number, (name, precision, cpu) in enumerate(configurations):
-                programs = self.sanitized_programs(sanitizer, name, precision, cpu)
-                for program in programs:
+                configurations = configurations[:2]
+            for name, precision, cpu, sources in configurations:
+                programs = self.sanitized_programs(
+                    sanitizer, name, precision, cpu, sources
+                )
+                for source, program in programs.items():
                     # MemorySanitizer does not know what libstdc++ writes.
-                    if sanitizer == "memory" and program.endswith("run_threads"):
+                    if sanitizer == "memory" and source.endswith(".cpp"):
                         continue
                     done = harness.run([program, self.images[name]], env=STOP_AT_ERROR)
                     if done.stderr:
                         raise harness.Failure(done.stderr.decode())
+                    if source == "run_with.c" and int(done.stdout) == 0:
+                        raise harness.Failure(f"{name}: no kernel is shared")
+                    for mistake in unfound.pop(source, []):
+                        self.check_found(program, name, mistake, message)
                 print(f"{sanitizer}: {name}, {precision}, {cpu}: ok", flush=True)
-                if number > 0:
-                    continue
-                for source, mistake in mistakes:
-                    self.check_found(
-                        next(p for p in programs if source.startswith(os.path.basename(p))),
-                        name,
-                        mistake,
-                        message,
-                    )
+            if unfound:
+                raise harness.Failure(f"{sanitizer}: not tried: {unfound}")
 
     def test_team(self):
         """The threads of examples/embed-c."""
-        example = os.path.join(INPUTS, "..", "..", "..", "examples", "embed-c")
         for sanitizer in ("address", "thread", "undefined"):
             out = os.path.join(self.work, "team-" + sanitizer)
             command = [self.args.cc, "-std=c99", "-Wall", "-Wextra", "-Werror"]
             command += ["-pedantic", "-O1", "-g", f"-fsanitize={sanitizer}"]
-            command += ["-fno-sanitize-recover=all", "-I" + example, "-pthread"]
-            sources = [os.path.join(example, "team.c"), os.path.join(INPUTS, "run_team.c")]
+            command += ["-fno-sanitize-recover=all", "-I" + EXAMPLE, "-pthread"]
+            sources = [os.path.join(EXAMPLE, "team.c"), os.path.join(INPUTS, "run_team.c")]
             harness.run([*command, *sources, "-o", out])
             harness.run([out], env=STOP_AT_ERROR)
 
@@ -266,6 +291,7 @@ class Tests:
             ("image", "f32"),
             ("patch", "f32"),
             ("patch", "bf16"),
+            ("shared", "int8"),
             ("image", "int8"),
         ):
             variants, wanted = self.variants(precision)

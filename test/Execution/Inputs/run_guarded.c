@@ -67,10 +67,21 @@ static int isUntouched(const Buffer *buffer, int value) {
   return 1;
 }
 
+/* What threads would do, one after the other, the last part first. */
+static void runParts(void *context, size_t parts,
+                     void (*task)(void *arguments, size_t part),
+                     void *arguments) {
+  (void)context;
+  while (parts-- > 0)
+    task(arguments, parts);
+}
+
 /* Runs `image` in buffers that begin or end their pages, which were full of
-   `value` before. Returns 0 or a broken promise. */
+   `value` before; with several `threads`, as if they shared the work. Returns 0
+   or a broken promise. */
 static int runOnce(const float *image, float *result, int atEnd, int value,
-                   size_t missing) {
+                   size_t threads, size_t missing) {
+  NAME(_options) options;
   Buffer input, logits, workspace;
   int status, broken = 0;
   if (!allocate(&input, INPUTS * sizeof(float), sizeof(float), atEnd) ||
@@ -84,8 +95,15 @@ static int runOnce(const float *image, float *result, int atEnd, int value,
   memcpy(input.data, image, input.size);
   if (mprotect(input.pages, input.length, PROT_READ) != 0)
     return 2;
-  status = NAME(_run)((const float *)(void *)input.data,
-                      (float *)(void *)logits.data, workspace.data);
+  memset(&options, 0, sizeof(options));
+  options.parallel_for = runParts;
+  options.threads = threads;
+  status = threads == 1
+               ? NAME(_run)((const float *)(void *)input.data,
+                            (float *)(void *)logits.data, workspace.data)
+               : NAME(_run_with)((const float *)(void *)input.data,
+                                 (float *)(void *)logits.data, workspace.data,
+                                 &options);
   if (status == 2)
     return CANNOT_RUN;
   if (status != 0)
@@ -114,7 +132,7 @@ int main(int argc, char **argv) {
     for (run = 0; run < 6; ++run) {
       static const int values[] = {0xFF, 0, 0x7E};
       broken = runOnce(image, run == 0 ? first : again, run % 2,
-                       values[run / 2], missing);
+                       values[run / 2], run + 1, missing);
       if (broken != 0)
         return broken;
       if (run > 0 && memcmp(first, again, sizeof(first)) != 0)
