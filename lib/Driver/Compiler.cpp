@@ -226,11 +226,14 @@ static std::string placeOf(StringRef path) {
 
 LogicalResult Compilation::checkOutputs() {
   llvm::StringMap<StringRef> known;
-  for (ArrayRef<std::string> files :
-       {ArrayRef(spec.files), ArrayRef(weightFiles->files()),
-        ArrayRef(options.otherInputs), ArrayRef(options.profileData)})
+  auto addRead = [&](ArrayRef<std::string> files) {
     for (const std::string &file : files)
       known.try_emplace(placeOf(file), "a file that is read");
+  };
+  addRead(spec.files);
+  addRead(weightFiles->files());
+  addRead(options.otherInputs);
+  addRead(options.profileData);
   auto add = [&](StringRef file, StringRef what) -> LogicalResult {
     if (file.empty() || file == "-")
       return success();
