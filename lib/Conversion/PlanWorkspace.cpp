@@ -147,7 +147,9 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
         alloc.emitOpError("cannot be planned: too large");
         return WalkResult::interrupt();
       }
-      int64_t first = number[alloc], last = first;
+      // In use from the first op on that does something with it, which may come
+      // long after the buffer.
+      int64_t first = std::numeric_limits<int64_t>::max(), last = number[alloc];
       for (Value alias : views.resolve(alloc.getResult())) {
         for (Operation *user : alias.getUsers()) {
           // Used in a loop that it lives longer than: needed until its end.
@@ -156,8 +158,11 @@ struct PlanWorkspace : moe::impl::PlanWorkspaceBase<PlanWorkspace> {
                op = op->getParentOp())
             scope = op;
           last = std::max(last, endOf(scope));
+          if (!isa<ViewLikeOpInterface>(user))
+            first = std::min(first, number[scope]);
         }
       }
+      first = std::min(first, last);
       buffers.push_back({alloc, *bytes, first, last});
       return WalkResult::advance();
     });

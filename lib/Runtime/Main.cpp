@@ -6,6 +6,7 @@
 #include "WeightPages.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 using namespace moe::runtime;
@@ -136,6 +137,9 @@ static int runModel(const Options &Settings) {
 }
 
 int main(int Argc, char **Argv) {
+  // A file that exceeds the limit on sizes is a write that fails, as on a full
+  // disk.
+  signal(SIGXFSZ, SIG_IGN);
   Options Settings;
   Message Error;
   if (!parseOptions(Argc, Argv, Settings, Error)) {

@@ -167,6 +167,13 @@ bool Parser::run() {
   if (NumInputs == 0 && !Result.ShowHelp && !Result.ShowInfo &&
       Result.BenchmarkRuns == 0)
     return Error.set("no input; --help lists the options");
+  for (const char *Path : {Result.LogitsPath, Result.ProfilePath})
+    if (Path && !*Path)
+      return Error.set("--logits and --profile need a file");
+  if (Result.LogitsPath && Result.ProfilePath &&
+      strcmp(Result.LogitsPath, Result.ProfilePath) == 0)
+    return Error.set("--logits and --profile name the same file %s",
+                     Result.LogitsPath);
   return true;
 }
 
