@@ -116,7 +116,6 @@ private:
   bool hasEvents = false;
   std::string model, precision;
   ReportProfile profile;
-  std::vector<double> imageTimes;
   std::map<std::pair<size_t, int64_t>, ProfiledPart> sums;
 };
 } // namespace
@@ -282,7 +281,7 @@ bool TraceReader::finishEvent() {
     return addPart();
   ++profile.images;
   profile.microseconds += *event.duration;
-  imageTimes.push_back(*event.duration);
+  profile.imageMicroseconds.push_back(*event.duration);
   return true;
 }
 
@@ -334,12 +333,44 @@ std::optional<ReportProfile> TraceReader::finish() {
                             : "expected an event of a part, found none");
     return std::nullopt;
   }
-  auto middle = imageTimes.begin() + imageTimes.size() / 2;
-  std::nth_element(imageTimes.begin(), middle, imageTimes.end());
-  profile.medianMicroseconds = *middle;
   for (const auto &[place, sum] : sums)
     profile.parts.push_back(sum);
+  if (data.profile &&
+      !expectSame("otherData.cpu_variant", data.profile->cpu, profile.cpu))
+    return std::nullopt;
+  if (data.profile && data.profile->threads != profile.threads) {
+    fail("otherData.threads", "expected " + llvm::Twine(data.profile->threads) +
+                                  " as in the trace before, found " +
+                                  llvm::Twine(profile.threads));
+    return std::nullopt;
+  }
   return std::move(profile);
+}
+
+/// Adds what another trace says. The peaks are the last one's.
+static void add(ReportProfile &sum, ReportProfile &&other) {
+  std::map<std::pair<size_t, int64_t>, ProfiledPart> parts;
+  for (const ReportProfile *each : {&sum, &other})
+    for (const ProfiledPart &part : each->parts) {
+      ProfiledPart &total = parts[{part.part, part.expert}];
+      total.part = part.part;
+      total.expert = part.expert;
+      total.runs += part.runs;
+      total.microseconds += part.microseconds;
+      total.gate += part.gate;
+      total.tokens += part.tokens;
+      total.multiplyAdds += part.multiplyAdds;
+      total.bytes += part.bytes;
+      total.shareOfPeak += part.shareOfPeak;
+    }
+  other.images += sum.images;
+  other.imagesLeftOut += sum.imagesLeftOut;
+  other.microseconds += sum.microseconds;
+  llvm::append_range(other.imageMicroseconds, sum.imageMicroseconds);
+  other.parts.clear();
+  for (const auto &[place, part] : parts)
+    other.parts.push_back(part);
+  sum = std::move(other);
 }
 
 LogicalResult mlir::moe::addProfile(ReportData &data, StringRef path,
@@ -353,6 +384,13 @@ LogicalResult mlir::moe::addProfile(ReportData &data, StringRef path,
   std::optional<ReportProfile> profile = reader.finish();
   if (!profile)
     return failure();
-  data.profile = std::move(*profile);
+  if (data.profile)
+    add(*data.profile, std::move(*profile));
+  else
+    data.profile = std::move(*profile);
+  std::vector<double> &times = data.profile->imageMicroseconds;
+  auto middle = times.begin() + times.size() / 2;
+  std::nth_element(times.begin(), middle, times.end());
+  data.profile->medianMicroseconds = *middle;
   return success();
 }

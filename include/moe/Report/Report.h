@@ -22,8 +22,9 @@ std::string makeReport(const ReportData &data);
 /// Sums the trace `json`, a file that the model's executable has written with
 /// --profile, into `data.profile`. `path` names it in errors. The trace must be
 /// of this model in this precision, with no other parts and experts than it
-/// has, and of one image at least; the first thing that is wrong is reported to
-/// `sink`, and `data` is as it was.
+/// has, of one image at least, and of the same variant and number of threads as
+/// what is there already; the first thing that is wrong is reported to `sink`,
+/// and `data` is as it was.
 LogicalResult addProfile(ReportData &data, StringRef path, StringRef json,
                          InputErrorSink sink);
 

@@ -72,8 +72,8 @@ struct ProfiledPart {
          shareOfPeak = 0;
 };
 
-/// What a trace that the model's executable has written says (`--profile`),
-/// summed over its images.
+/// What traces that the model's executable has written say (`--profile`),
+/// summed over their images.
 struct ReportProfile {
   /// The variant that ran.
   std::string cpu;
@@ -83,6 +83,8 @@ struct ReportProfile {
   int64_t imagesLeftOut = 0;
   /// From the first part to the last, of all images.
   double microseconds = 0;
+  /// Of each image, in no order.
+  std::vector<double> imageMicroseconds;
   /// Of half of the images it is less, of half of them more.
   double medianMicroseconds = 0;
   /// Of all threads in each precision, as measured; a multiply-add is two

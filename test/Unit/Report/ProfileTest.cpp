@@ -114,6 +114,28 @@ TEST(Profile, SumsOverImages) {
                            .str();
   ASSERT_TRUE(succeeded(addProfile(same, "t", turned, errors)));
   EXPECT_EQ(same.profile->microseconds, 30);
+
+  // Another trace comes on top.
+  std::string more = trace(image("50") + "," +
+                           part("blocks.1.moe.fc1", "6", R"({"expert": 1})") +
+                           "," + part("patch_embed", "1"));
+  ASSERT_TRUE(succeeded(addProfile(same, "t", more, errors))) << errors.str();
+  EXPECT_EQ(same.profile->images, 3);
+  EXPECT_EQ(same.profile->imagesLeftOut, 14);
+  EXPECT_EQ(same.profile->microseconds, 80);
+  EXPECT_EQ(same.profile->medianMicroseconds, 20);
+  ASSERT_EQ(same.profile->parts.size(), 4u);
+  EXPECT_EQ(same.profile->parts[0].runs, 3);
+  EXPECT_EQ(same.profile->parts[0].microseconds, 5);
+  EXPECT_EQ(same.profile->parts[2].expert, 1);
+  EXPECT_EQ(same.profile->parts[2].runs, 1);
+
+  // One that was run in another way does not.
+  size_t at = more.find("x86-64-v3");
+  ASSERT_NE(at, std::string::npos);
+  EXPECT_TRUE(
+      failed(addProfile(same, "t", more.replace(at, 9, "x86-64-v4"), errors)));
+  EXPECT_EQ(same.profile->images, 3);
 }
 
 TEST(Profile, OfAnotherModel) {
