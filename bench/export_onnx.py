@@ -247,25 +247,25 @@ class Exporter:
 
         return linear(g.activation(linear(x, "fc1"), spec.act), "fc2")
 
-    def expert_if(self, graph, x, prefix, which, first=0):
-        """The branches for the experts from `first` on."""
-        name = f"{prefix}.experts.{first}"
-        if first == self.spec.experts - 1:
-            return self.mlp(x, name, graph)
-        is_first = graph.node("Equal", which, graph.constant(first, np.int64))
+    def expert_if(self, graph, x, prefix, which, first=0, last=None):
+        """The branches for the experts from `first` to before `last`: halves of
+        halves, since readers of protobuf refuse what is nested deeply."""
+        last = self.spec.experts if last is None else last
+        if last - first == 1:
+            return self.mlp(x, f"{prefix}.experts.{first}", graph)
+        middle = (first + last) // 2
+        is_lower = graph.node("Less", which, graph.constant(middle, np.int64))
         branches = []
-        for build in (
-            lambda g: self.mlp(x, name, g),
-            lambda g: self.expert_if(g, x, prefix, which, first + 1),
-        ):
+        for part in ((first, middle), (middle, last)):
             branch = graph.branch()
-            result = branch.node("Identity", build(branch))
+            y = self.expert_if(branch, x, prefix, which, *part)
+            result = branch.node("Identity", y)
             value = helper.make_tensor_value_info(result, TensorProto.FLOAT, None)
             branches.append(
                 helper.make_graph(branch.nodes, graph.name("branch"), [], [value])
             )
         return graph.node(
-            "If", is_first, then_branch=branches[0], else_branch=branches[1]
+            "If", is_lower, then_branch=branches[0], else_branch=branches[1]
         )
 
     def experts(self, x, prefix, route):
