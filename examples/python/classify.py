@@ -27,6 +27,7 @@ ALIGNMENT = 64
 STATUS = {
     1: "a null pointer",
     2: "this CPU can run none of the model's variants",
+    3: "its experts are in files, which NAME_run has nobody to ask for",
 }
 
 

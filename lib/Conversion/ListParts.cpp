@@ -104,6 +104,23 @@ WeightsOp weightsOf(Value value) {
 
 bool isWeight(Value value) { return weightsOf(value) != nullptr; }
 
+/// The expert whose branch `op` is in, where each has one of its own; -1 else.
+int64_t expertAround(Operation *op, SymbolTable &symbols) {
+  for (; op && !isa<func::FuncOp>(op); op = op->getParentOp()) {
+    if (!isa<scf::IndexSwitchOp>(op->getParentOp()))
+      continue;
+    int64_t number = -1;
+    for (Operation &other : *op->getBlock())
+      other.walk([&](WeightsOp weights) {
+        auto param = symbols.lookup<ParamOp>(weights.getParam());
+        if (param && isExpertSection(param.getSectionName()))
+          param.getSectionName().rsplit('.').second.getAsInteger(10, number);
+      });
+    return number;
+  }
+  return -1;
+}
+
 /// Whether an op of another part uses `value`, or a slice of it.
 bool isUsedOutside(Value value, StringRef part) {
   return llvm::any_of(value.getUsers(), [&](Operation *user) {
@@ -136,11 +153,12 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
     auto run = module.lookupSymbol<func::FuncOp>(kRunFunction);
     if (!run || run.isExternal())
       return;
-    SymbolTable symbols(module);
+    SymbolTable table(module);
+    symbols = &table;
     run.walk([&](linalg::LinalgOp op) {
       for (Value input : op.getDpsInputs())
         if (WeightsOp weights = weightsOf(wholeOf(input))) {
-          auto param = symbols.lookup<ParamOp>(weights.getParam());
+          auto param = table.lookup<ParamOp>(weights.getParam());
           if (weights.getExpert() ||
               (param && isExpertSection(param.getSectionName())))
             ofExperts.insert(partOf(op->getLoc()));
@@ -151,7 +169,8 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
       return;
     Builder b(module.getContext());
     SmallVector<Attribute> list;
-    for (auto &[name, part] : parts) {
+    for (auto &[key, part] : parts) {
+      auto [name, expert] = key;
       SmallVector<NamedAttribute> fields;
       auto add = [&](StringRef field, Attribute value) {
         fields.push_back(b.getNamedAttr(field, value));
@@ -167,6 +186,8 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
         block.split('.').first.getAsInteger(10, layer);
       add("name", b.getStringAttr(name));
       add("layer", b.getI64IntegerAttr(layer));
+      if (expert >= 0)
+        add("expert", b.getI64IntegerAttr(expert));
       add("kind", b.getStringAttr(precisionName(part.kind)));
       addWork("multiply_adds", part.multiplyAdds);
       addWork("bytes", part.bytes);
@@ -179,7 +200,7 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
     StringRef name = partOf(op.getLoc());
     if (name.empty())
       return;
-    Part &part = parts[name];
+    Part &part = parts[{name, expertAround(op, *symbols)}];
     int64_t times = timesRun(op, ofExperts.contains(name));
     if (auto generic = dyn_cast<linalg::GenericOp>(op.getOperation()))
       if (std::optional<Precision> kind = kindOfProduct(generic)) {
@@ -214,8 +235,10 @@ struct ListParts : moe::impl::ListPartsBase<ListParts> {
         addBytes(result.getType());
   }
 
-  llvm::MapVector<StringRef, Part> parts;
+  /// By name and, where experts differ, by expert; -1 else.
+  llvm::MapVector<std::pair<StringRef, int64_t>, Part> parts;
   llvm::StringSet<> ofExperts; ///< names of parts
+  SymbolTable *symbols = nullptr;
 };
 
 } // namespace

@@ -35,8 +35,11 @@ struct MarkParts : moe::impl::MarkPartsBase<MarkParts> {
     if (!run || run.isExternal() || !list)
       return;
     for (auto [i, part] : llvm::enumerate(list.getAsRange<DictionaryAttr>()))
-      if (auto name = part.getAs<StringAttr>("name"))
-        numbers[name] = i;
+      if (auto name = part.getAs<StringAttr>("name")) {
+        numbers.try_emplace(name, i);
+        if (auto expert = part.getAs<IntegerAttr>("expert"))
+          expertNumbers[{numbers[name], expert.getInt()}] = i;
+      }
     SymbolTable table(module);
     symbols = &table;
     // Later loops and branches are inside of those marked first.
@@ -95,7 +98,14 @@ struct MarkParts : moe::impl::MarkPartsBase<MarkParts> {
       for (Value operand : op->getOperands())
         if (!expert)
           expert = expertOf(operand, b, loc);
-    MarkOp::create(b, loc, b.getI64IntegerAttr(stretch.part), expert);
+    int64_t part = stretch.part;
+    // Where experts differ, each has parts of its own.
+    if (expert)
+      if (std::optional<int64_t> known = getConstantIntValue(expert))
+        if (auto own = expertNumbers.find({part, *known});
+            own != expertNumbers.end())
+          part = own->second;
+    MarkOp::create(b, loc, b.getI64IntegerAttr(part), expert);
   }
 
   /// The expert whose weights `memory` is, if it is known where `b` is.
@@ -121,7 +131,9 @@ struct MarkParts : moe::impl::MarkPartsBase<MarkParts> {
     return arith::ConstantIndexOp::create(b, loc, number);
   }
 
+  /// The first part of each name, and those of its experts.
   llvm::StringMap<int64_t> numbers;
+  DenseMap<std::pair<int64_t, int64_t>, int64_t> expertNumbers;
   SymbolTable *symbols = nullptr;
 };
 

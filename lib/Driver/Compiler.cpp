@@ -131,7 +131,8 @@ private:
   LogicalResult fail(llvm::Error error, StringRef where);
   LogicalResult writeText(StringRef text);
   /// Writes what the output depends on, if that is wanted.
-  LogicalResult writeDepfile();
+  LogicalResult writeDepfile(OutputFile &file);
+  LogicalResult keepDepfile(OutputFile &file);
   /// Writes the page about the model, which is in the file `result`, to `page`,
   /// if that is wanted.
   LogicalResult writeReport(const CompiledModel &compiled, StringRef result,
@@ -288,14 +289,15 @@ LogicalResult Compilation::writeText(StringRef text) {
   os << text;
   if (llvm::Error error = finish(os))
     return fail(std::move(error), "output");
-  if (failed(writeDepfile()))
+  OutputFile depfile;
+  if (failed(writeDepfile(depfile)) || failed(keepDepfile(depfile)))
     return failure();
   if (llvm::Error error = file.keep())
     return fail(std::move(error), "output");
   return success();
 }
 
-LogicalResult Compilation::writeDepfile() {
+LogicalResult Compilation::writeDepfile(OutputFile &file) {
   if (options.depfile.empty())
     return success();
   std::vector<std::string> inputs = spec.files;
@@ -305,15 +307,19 @@ LogicalResult Compilation::writeDepfile() {
     if (StringRef(path).contains('\n'))
       return fail(options.depfile, "file",
                   "cannot name an input whose path holds a line break");
-  OutputFile file;
   if (llvm::Error error = file.open(options.depfile, kPlainFile))
     return fail(options.depfile, "file", llvm::toString(std::move(error)));
   llvm::raw_fd_ostream os(file.descriptor(), /*shouldClose=*/false);
   printDepfile(output, inputs, os);
-  llvm::Error error = finish(os);
-  if (!error)
-    error = file.keep();
-  if (error)
+  if (llvm::Error error = finish(os))
+    return fail(options.depfile, "file", llvm::toString(std::move(error)));
+  return success();
+}
+
+LogicalResult Compilation::keepDepfile(OutputFile &file) {
+  if (options.depfile.empty())
+    return success();
+  if (llvm::Error error = file.keep())
     return fail(options.depfile, "file", llvm::toString(std::move(error)));
   return success();
 }
@@ -558,6 +564,10 @@ llvm::Error Compilation::separateExperts(StringRef weights,
                                          llvm::arrayRefFromStringRef(bytes));
     SmallString<128> path(folder);
     llvm::sys::path::append(path, file.name);
+    for (const std::string &other : {options.reportPath, options.depfile})
+      if (!other.empty() && placeOf(other) == placeOf(path))
+        return llvm::createStringError(other +
+                                       " is the name of an expert's file, too");
     OutputFile &out = files.emplace_back();
     if (llvm::Error error = out.open(path, kPlainFile))
       return error;
@@ -702,7 +712,9 @@ LogicalResult Compilation::link(llvm::Module &code,
     return fail(std::move(writeError), "output");
 
   OutputFile page;
-  if (failed(writeReport(compiled, out.path(), page)) || failed(writeDepfile()))
+  OutputFile depfile;
+  if (failed(writeReport(compiled, out.path(), page)) ||
+      failed(writeDepfile(depfile)))
     return failure();
   if (!isExecutable) {
     SmallString<128> path(output);
@@ -724,6 +736,8 @@ LogicalResult Compilation::link(llvm::Module &code,
     if (llvm::Error failed = page.keep())
       return fail(options.reportPath, "report",
                   llvm::toString(std::move(failed)));
+  if (failed(keepDepfile(depfile)))
+    return failure();
   if (llvm::Error failed = out.keep())
     return fail(std::move(failed), "output");
   return success();

@@ -19,10 +19,23 @@ ReportData mlir::moe::beginReport(const ModelSpec &spec,
   data.target = triple.str();
   data.precision = compiled.precision;
   data.multiplyAdds = compiled.multiplyAdds;
-  for (const ModelPart &part : compiled.parts)
-    data.parts.push_back({part.name, part.layer, part.kind, part.multiplyAdds,
-                          part.bytes, part.multiplyAddsPerToken,
-                          part.bytesPerToken});
+  // Of experts that differ, the one with the most work.
+  auto work = [](const auto &part) {
+    return std::pair(part.multiplyAdds + part.multiplyAddsPerToken,
+                     part.bytes + part.bytesPerToken);
+  };
+  for (const ModelPart &part : compiled.parts) {
+    ReportPart next{part.name,         part.layer, part.kind,
+                    part.multiplyAdds, part.bytes, part.multiplyAddsPerToken,
+                    part.bytesPerToken};
+    auto known = llvm::find_if(data.parts, [&](const ReportPart &other) {
+      return other.name == part.name;
+    });
+    if (known == data.parts.end())
+      data.parts.push_back(next);
+    else if (work(*known) < work(next))
+      *known = next;
+  }
   return data;
 }
 

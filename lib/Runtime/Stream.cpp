@@ -38,7 +38,7 @@ bool Stream::allocate(const Options &Settings, Message &Error) {
     int64_t SlotBytes = SampleBytes + (HasStages ? Model.workspace_bytes : 0);
     int64_t Room =
         MemoryTarget - (HasStages ? 0 : NumThreads * Model.workspace_bytes);
-    int64_t Affordable = std::max(Room / SlotBytes, INT64_C(2));
+    int64_t Affordable = std::max(Room / SlotBytes, INT64_C(4));
     // While a batch runs, the next one is decoded.
     if (HasStages)
       BatchSize =
@@ -234,6 +234,9 @@ void Stream::takeOutAnswers() {
     // A decoder that waits for room sleeps until there is some work.
     if (Tail - Head <= Slots.size() / 2)
       pthread_cond_signal(&Freed);
+    // Without decoders, whoever has nothing to run takes the next input.
+    if (NumDecoders == 0)
+      pthread_cond_broadcast(&Changed);
   }
 }
 
@@ -253,7 +256,9 @@ void Stream::runSplit(size_t Thread) {
       decodeNext();
       continue;
     }
-    bool IsMoreToCome = NumBusy + NumRouting > 0;
+    // What runs makes room for more when it is done.
+    bool IsMoreToCome =
+        NumBusy + NumRouting > 0 || (NumRunning > 0 && !IsExhausted);
     // The others' answers want to be taken out.
     if (!IsMoreToCome && (Thread > 0 || NumRunning == 0))
       return;

@@ -90,7 +90,11 @@ def check_image(name, spec, image, parts, answer, table):
     for field in ("multiply_adds", "bytes"):
         total = sum(part["args"][field] for part in parts)
         found = image["args"][field]
-        expect(found == total, f"{name}: {field}: {found}, of all parts {total}")
+        # A part in several pieces has its work by their time, rounded.
+        expect(
+            abs(found - total) <= len(parts),
+            f"{name}: {field}: {found}, of all parts {total}",
+        )
     found = {part["name"] for part in parts}
     expect(found <= set(table), f"{name}: not in the table: {found - set(table)}")
     working = {part for part, work in table.items() if work > 0}

@@ -39,6 +39,8 @@ def ListParts : Pass<"moe-list-parts", "::mlir::ModuleOp"> {
     parts that its ops' locations name, each with
 
     - `name`, such as "blocks.3.attn.qkv"; `layer`, the block's index or -1;
+      `expert`, where experts differ in more than their weights, so that a name has
+      an entry for each;
     - `kind`: what its products multiply, "f32", "bf16" or "int8";
     - `multiply_adds`: of its products, lanes of padding included;
     - `bytes`: that it reads and writes at least: its weights, and activations that

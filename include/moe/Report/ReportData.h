@@ -114,8 +114,8 @@ struct ReportData {
 
   /// Best first.
   std::vector<ReportVariant> variants;
-  /// Code that is no variant's: the interface, and in executables the runtime
-  /// and the C library.
+  /// Code that is no variant's: the interface. An executable's runtime and C
+  /// library are not in it.
   int64_t commonCodeBytes = 0;
   std::vector<ReportSection> sections;
   /// Of the whole output.

@@ -116,7 +116,8 @@ typedef struct MoeExpertHeader {
 
 /// A part of a layer, as a profile shows it.
 typedef struct MoePart {
-  const char *name;      ///< such as "blocks.3.attn.qkv"
+  const char *name;      ///< such as "blocks.3.attn.qkv"; experts that differ
+                         ///< have one each, of the same name
   int64_t layer;         ///< index of the block, or -1
   int64_t kind;          ///< MOE_F32, ... of its products
   int64_t multiply_adds; ///< of its products, padding included
