@@ -278,10 +278,15 @@ def link(args, model):
     return program
 
 
+def quickly(args):
+    """One variant is enough where this machine runs it."""
+    return [] if args.target else ["--cpu=native"]
+
+
 def check_quickly(args, target, name):
     """That all is well with files that are all there."""
     model = Model(args, target, name)
-    cpu = [] if args.target else ["--cpu=native"]
+    cpu = quickly(args)
     inside = model.compile("inside", "exe", *cpu)
     outside = model.compile("outside/model", "exe", "--experts=file:experts", *cpu)
     for runner in target.runners:
@@ -296,7 +301,7 @@ def check_model(args, target, name):
     inside = model.compile("inside", "exe")
     outside = model.compile("outside/model", "exe", "--experts=file:experts")
     absolute = model.compile(
-        "absolute/model", "exe", "--experts=file:" + model.path("far")
+        "absolute/model", "exe", "--experts=file:" + model.path("far"), *quickly(args)
     )
     left = sorted(os.listdir(model.path("absolute")))
     expect(left == ["model"], f"beside the executable: {left}")

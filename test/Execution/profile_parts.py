@@ -266,6 +266,9 @@ def check_model(args, target, name, foreign):
     binary, page = path("model"), path("page.html")
     command = [args.moe_compile, spec_path, "-o", binary, f"--precision={precision}"]
     command += [*target.options, f"--report={page}"]
+    # A page is about several variants, a trace about one.
+    if name not in args.pages and not args.target:
+        command.append("--cpu=native")
     harness.run(command)
     plain = page_data(page)
     expect("profile" not in plain, f"{name}: a profile of nothing")
