@@ -38,9 +38,11 @@ const MoeVariant *moe::runtime::findVariant(const MoeModel &Model,
 namespace {
 /// What the model's questions during a run are about.
 struct RunContext {
+  const MoeModel &Model;
   Team &Threads;
   ExpertFiles *Files;
-  Profile *Trace;
+  ReadAhead *Pages;
+  Profile *Trace; ///< null if the run is not in it
   Message &Error;
 };
 } // namespace
@@ -61,7 +63,11 @@ static const void *findExpert(void *Context, size_t Index) {
 }
 
 static void markPart(void *Context, int64_t Part, int64_t Expert) {
-  static_cast<RunContext *>(Context)->Trace->mark(Part, Expert);
+  auto *Self = static_cast<RunContext *>(Context);
+  if (Self->Pages && Expert >= 0)
+    Self->Pages->want(Self->Model.parts[Part].layer, Expert);
+  if (Self->Trace)
+    Self->Trace->mark(Part, Expert);
 }
 
 int Inference::call(Sample &On, Workspace &In, const Mode &How,
@@ -69,16 +75,17 @@ int Inference::call(Sample &On, Workspace &In, const Mode &How,
   const float *Input = On.Input.data();
   float *Logits = On.Logits.data();
   bool IsShared = How.IsShared && Threads.size() > 1;
-  if (!IsShared && !How.NameInProfile && !Files && Variant.run &&
+  if (!IsShared && !How.NameInProfile && !Files && !Pages && Variant.run &&
       How.Stage == MOE_STAGE_ALL)
     return Variant.run(Input, Logits, In.data());
-  RunContext Context = {Threads, Files, Trace, Error};
+  RunContext Context = {
+      Model, Threads, Files, Pages, How.NameInProfile ? Trace : nullptr, Error};
   MoeServices Services = {};
   Services.context = &Context;
   Services.parallel_for = IsShared ? runByTeam : runAlone;
   Services.threads = IsShared ? Threads.size() : 1;
   Services.expert = Files ? findExpert : nullptr;
-  Services.mark = How.NameInProfile ? markPart : nullptr;
+  Services.mark = How.NameInProfile || Pages ? markPart : nullptr;
   Services.stage = How.Stage;
   return Variant.run_with(Input, Logits, In.data(), &Services);
 }

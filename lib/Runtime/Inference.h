@@ -5,6 +5,7 @@
 
 #include "ExpertFiles.h"
 #include "Profile.h"
+#include "ReadAhead.h"
 #include "Sample.h"
 #include "Team.h"
 
@@ -23,12 +24,13 @@ const MoeVariant *findVariant(const MoeModel &Model, const char *Name,
 /// at once, each with a sample and a workspace of its own.
 class Inference {
 public:
-  /// `Files` is null for a model whose experts are in the executable; `Trace`,
-  /// if no profile is wanted.
+  /// `Files` is null for a model whose experts are in the executable; `Pages`,
+  /// if they need not be read when they are chosen; `Trace`, if no profile is
+  /// wanted.
   Inference(const MoeModel &Model, const MoeVariant &Variant, Team &Threads,
-            ExpertFiles *Files, Profile *Trace)
+            ExpertFiles *Files, ReadAhead *Pages, Profile *Trace)
       : Model(Model), Variant(Variant), Threads(Threads), Files(Files),
-        Trace(Trace) {}
+        Pages(Pages), Trace(Trace) {}
 
   const MoeModel &model() const { return Model; }
   const MoeVariant &variant() const { return Variant; }
@@ -57,6 +59,7 @@ private:
   const MoeVariant &Variant;
   Team &Threads;
   ExpertFiles *Files;
+  ReadAhead *Pages;
   Profile *Trace;
 };
 

@@ -60,7 +60,14 @@ int Session::run() {
     reportError(Settings.ProfilePath, Error.text());
     return InputFailed;
   }
+  ReadAhead Pages(moe_model);
+  bool IsReadOnDemand = moe_model.experts && !isPreloaded(Settings);
+  if (IsReadOnDemand && !Pages.allocate(Error)) {
+    reportError(moe_model.name, Error.text());
+    return InputFailed;
+  }
   Inference Run(moe_model, Variant, Threads, HasFiles ? &Experts : nullptr,
+                IsReadOnDemand ? &Pages : nullptr,
                 Settings.ProfilePath ? &Trace : nullptr);
   Source Inputs(moe_model, Settings.Inputs);
   Answers Results(moe_model, Settings);

@@ -26,6 +26,8 @@ static const char *largePageBegin(const char *At) {
 static void prepareShared(const MoeWeights &Shared) {
   // What is in front of them in their first large page is small and needed.
   advise(largePageBegin(Shared.begin), Shared.end, MADV_HUGEPAGE);
+  // A large page at a time, and nothing that is behind them.
+  advise(largePageBegin(Shared.begin), Shared.end, MADV_RANDOM);
   // The kernel reads a file ahead in the pieces that it began with, and it
   // began before the advice. A step over what it has read begins anew.
   for (const char *At = Shared.begin; At < Shared.end; At += LargePage)
@@ -51,6 +53,12 @@ static void separateExperts(const MoeModel &Model) {
   // Before main all of it was one mapping, and a fault next to the experts
   // brought in 64 KiB of small ones.
   advise(Model.experts[0].begin, Model.experts[Count - 1].end, MADV_DONTNEED);
+  // Nothing is read around a page that is missing: see ReadAhead.
+  advise(Model.experts[0].begin, Model.experts[Count - 1].end, MADV_RANDOM);
+}
+
+void moe::runtime::readSoon(const char *Begin, const char *End) {
+  advise(Begin, End, MADV_WILLNEED);
 }
 
 bool moe::runtime::populate(const char *Begin, const char *End) {

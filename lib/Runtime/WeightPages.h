@@ -19,6 +19,9 @@ void prepareWeights(const MoeModel &Model);
 /// As prepareWeights, but brings all weights into memory before it returns.
 void preloadWeights(const MoeModel &Model);
 
+/// Has the kernel begin to read what is mapped there.
+void readSoon(const char *Begin, const char *End);
+
 /// Brings what is mapped there into memory. False, with errno, if some of it
 /// cannot be read.
 bool populate(const char *Begin, const char *End);

@@ -219,9 +219,9 @@ static MoeVariant Variants[] = {
 // No section begins at odd addresses, but advice that the kernel refuses must
 // not matter.
 static const char Weights[9];
-static const MoeWeights Shared = {Weights, Weights + 1};
-static const MoeWeights Experts[] = {{Weights + 1, Weights + 5},
-                                     {Weights + 5, Weights + 9}};
+static const MoeWeights Shared = {Weights, Weights + 1, -1, -1};
+static const MoeWeights Experts[] = {{Weights + 1, Weights + 5, 1, 0},
+                                     {Weights + 5, Weights + 9, 1, 1}};
 
 static void readFloats(const char *Name, float Default, float *Values) {
   const char *Text = getenv(Name);

@@ -95,6 +95,8 @@ typedef struct MoeVariant {
 /// Where weights lie that are read together.
 typedef struct MoeWeights {
   const char *begin, *end;
+  int64_t layer, expert; ///< index of the block and of the expert within it; -1
+                         ///< for what is shared
 } MoeWeights;
 
 /// The file of an expert: MoeExpertHeader, then its weights.
@@ -162,8 +164,9 @@ typedef struct MoeModel {
                  ///< unless the user asked for special CPUs only
   const MoeWeights *shared;  ///< what every image needs
   int64_t num_experts;       ///< of all blocks; 0 for a dense model
-  const MoeWeights *experts; ///< in the order in which they lie in memory; null
-                             ///< if they are files
+  const MoeWeights *experts; ///< in the order in which they lie in memory,
+                             ///< which is that of layers and experts; null if
+                             ///< they are files
   int64_t experts_mode;      ///< MOE_EXPERTS_..., unless --experts says another
   const MoeExpertFile *expert_files; ///< [num_experts], or null
   const char *experts_folder; ///< of those; relative to the executable's own
