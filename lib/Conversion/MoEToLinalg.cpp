@@ -873,6 +873,11 @@ struct ConvertMoEToLinalg
       module.emitOpError() << "has no function @" << kRunFunction;
       return signalPassFailure();
     }
+    if (columnBits != 32 && columnBits != 64) {
+      module.emitError() << "column-bits is " << columnBits.getValue()
+                         << ", expected 32 or 64";
+      return signalPassFailure();
+    }
     if (failed(MoELowering(module, function, columnBits).run()))
       signalPassFailure();
   }
