@@ -113,8 +113,10 @@ int64_t expertAround(Operation *op, SymbolTable &symbols) {
     for (Operation &other : *op->getBlock())
       other.walk([&](WeightsOp weights) {
         auto param = symbols.lookup<ParamOp>(weights.getParam());
-        if (param && isExpertSection(param.getSectionName()))
-          param.getSectionName().rsplit('.').second.getAsInteger(10, number);
+        if (!param)
+          return;
+        if (auto section = expertOfSection(param.getSectionName()))
+          number = section->expert;
       });
     return number;
   }

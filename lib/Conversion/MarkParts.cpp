@@ -122,13 +122,12 @@ struct MarkParts : moe::impl::MarkPartsBase<MarkParts> {
                      maker->isBeforeInBlock(&*b.getInsertionPoint());
       return isThere ? expert : Value();
     }
-    // blocks.I.expert.E
     auto param = symbols->lookup<ParamOp>(weights.getParam());
-    int64_t number;
-    if (!param || !isExpertSection(param.getSectionName()) ||
-        param.getSectionName().rsplit('.').second.getAsInteger(10, number))
+    auto section =
+        param ? expertOfSection(param.getSectionName()) : std::nullopt;
+    if (!section || section->expert < 0)
       return {};
-    return arith::ConstantIndexOp::create(b, loc, number);
+    return arith::ConstantIndexOp::create(b, loc, section->expert);
   }
 
   /// The first part of each name, and those of its experts.

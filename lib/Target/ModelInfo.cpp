@@ -244,18 +244,13 @@ public:
   llvm::Constant *range(const WeightSection &section) {
     llvm::Constant *begin = module.getOrInsertGlobal(
         section.symbol, llvm::ArrayType::get(b.getInt8Ty(), 0));
-    // blocks.I.expert.E
-    int64_t layer = -1, expert = -1;
-    if (section.isExpert()) {
-      StringRef name = section.name;
-      name.split('.').second.split('.').first.getAsInteger(10, layer);
-      name.rsplit('.').second.getAsInteger(10, expert);
-    }
+    ExpertSection owner =
+        expertOfSection(section.name).value_or(ExpertSection{-1, -1});
     return llvm::ConstantStruct::getAnon(
         {begin,
          llvm::ConstantExpr::getGetElementPtr(b.getInt8Ty(), begin,
                                               b.getInt64(section.size)),
-         integer(layer), integer(expert)});
+         integer(owner.layer), integer(owner.expert)});
   }
   /// Values of one type; null for none.
   llvm::Constant *array(ArrayRef<llvm::Constant *> values) {

@@ -12,9 +12,7 @@ import itertools
 import os
 import re
 import shutil
-import subprocess
 import sys
-import traceback
 
 import numpy as np
 
@@ -447,22 +445,7 @@ def main():
     parser.add_argument("--only", help="run the tests whose names contain this")
     args = parser.parse_args()
     tests = Tests(args)
-    passed = failed = 0
-    for name in dir(Tests):
-        if not name.startswith("test_") or (args.only and args.only not in name):
-            continue
-        try:
-            getattr(tests, name)()
-        except Exception as failure:  # one failure must not hide the rest
-            failed += 1
-            print(f"{name}: FAILED: {failure}", flush=True)
-            if not isinstance(failure, (harness.Failure, subprocess.SubprocessError)):
-                traceback.print_exc(file=sys.stdout)
-        else:
-            passed += 1
-            print(f"{name}: ok", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return harness.run_tests(tests, "test_", args.only)
 
 
 if __name__ == "__main__":

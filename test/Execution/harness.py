@@ -7,6 +7,8 @@ import platform
 import shlex
 import subprocess
 import sys
+import time
+import traceback
 
 import numpy as np
 
@@ -326,3 +328,25 @@ def _judge_patch(spec, result, layer, near_tie):
     for i in spec.moe_layers:
         if i <= layer and _patch_gap(spec, result.router_logits[i]) < near_tie:
             raise NearTie(f"layer {i}")
+
+
+def run_tests(tests, prefix, only=None):
+    """Calls the methods of `tests` whose names begin with `prefix` and contain
+    `only`, and says how each went. The exit code: 0 if all passed, and any did."""
+    passed = failed = 0
+    for name in dir(tests):
+        if not name.startswith(prefix) or (only and only not in name):
+            continue
+        start = time.monotonic()
+        try:
+            getattr(tests, name)()
+        except Exception as failure:  # one failure must not hide the rest
+            failed += 1
+            print(f"{name}: FAILED: {failure}", flush=True)
+            if not isinstance(failure, (Failure, subprocess.SubprocessError)):
+                traceback.print_exc(file=sys.stdout)
+        else:
+            passed += 1
+            print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0

@@ -13,8 +13,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-import traceback
 
 import numpy as np
 
@@ -537,23 +535,7 @@ def main():
     args = parser.parse_args()
     tests = Tests(args)
     prefix = "cross_" if args.cross else "test_"
-    passed = failed = 0
-    for name in dir(Tests):
-        if not name.startswith(prefix) or (args.only and args.only not in name):
-            continue
-        start = time.monotonic()
-        try:
-            getattr(tests, name)()
-        except Exception as failure:  # one failure must not hide the rest
-            failed += 1
-            print(f"{name}: FAILED: {failure}", flush=True)
-            if not isinstance(failure, (harness.Failure, subprocess.SubprocessError)):
-                traceback.print_exc(file=sys.stdout)
-        else:
-            passed += 1
-            print(f"{name}: ok, {time.monotonic() - start:.1f} s", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed or not passed else 0
+    return harness.run_tests(tests, prefix, args.only)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,27 @@ inline constexpr StringLiteral kPauseFunction = "moe_pause";
 /// ptr (i64 index): the weights of an expert that lies in a file.
 inline constexpr StringLiteral kExpertFunction = "moe_expert";
 
+/// Whose a weight section is that one expert alone reads.
+struct ExpertSection {
+  int64_t layer;  ///< index of the block; -1 if the name does not say it
+  int64_t expert; ///< index of the expert within it; -1 likewise
+};
+
+/// The expert of the section called `name`, such as "blocks.11.expert.3"; none
+/// if it is not one expert's.
+inline std::optional<ExpertSection> expertOfSection(StringRef name) {
+  auto [block, number] = name.split(".expert.");
+  if (number.empty())
+    return std::nullopt;
+  ExpertSection section{-1, -1};
+  block.rsplit('.').second.getAsInteger(10, section.layer);
+  number.getAsInteger(10, section.expert);
+  return section;
+}
+
 /// Whether a weight section is one expert's alone.
-inline bool isExpertSection(StringRef section) {
-  return section.contains(".expert.");
+inline bool isExpertSection(StringRef name) {
+  return expertOfSection(name).has_value();
 }
 
 /// The symbol of a weight section: `MODEL_w_SECTION`, with other characters

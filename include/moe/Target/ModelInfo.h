@@ -35,7 +35,7 @@ struct CompiledModel {
   /// are, in the order of the sections.
   std::string expertsFolder;
   std::vector<ExpertFile> expertFiles;
-  /// Of executables.
+  /// Of executables, and where there is to be a report.
   std::vector<ModelPart> parts;
   /// The best variant first.
   SmallVector<Variant> variants;
@@ -44,9 +44,9 @@ struct CompiledModel {
 /// Adds the C interface to `module`, into which lib/Runtime's CpuFeatures.c and
 /// Services.c must have been linked: NAME_workspace_size, NAME_run and
 /// NAME_run_with, and with experts in files NAME_expert_file and
-/// NAME_expert_size. A run picks the
-/// first variant that the CPU can run and keeps what it found out in one atomic
-/// word. It returns 0 or one of the numbers of moe/Runtime/Model.h.
+/// NAME_expert_size. A run picks the first variant that the CPU can run and
+/// keeps what it found out in one atomic word. It returns 0 or one of the
+/// numbers of moe/Runtime/Model.h.
 void emitCInterface(llvm::Module &module, const ModelSpec &spec,
                     const CompiledModel &compiled);
 
